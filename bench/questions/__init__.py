@@ -1,0 +1,1 @@
+"""One question a file: what is measured, how often, and which numbers come out."""

@@ -1,0 +1,1 @@
+"""Who asks: passwords, login tokens, and what a request's headers prove."""

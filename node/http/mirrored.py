@@ -1,0 +1,160 @@
+"""Sending files and core metadata of mirrors."""
+
+import hashlib
+
+from aiohttp import web
+
+from node.catalog.names import normalize_project
+from node.catalog.records import IndexRecord
+from node.errors import NotFound
+from node.http.etags import matches_etag
+from node.http.keys import SERVICES
+from node.http.ranges import Part, Unsatisfiable, wanted_part
+from node.http.streams import content_type_of, cut, file_headers, send_path
+from node.mirror.cache import CachedFile
+from node.mirror.errors import DownloadCorrupt, MirrorError, RangeUnsupported
+from node.mirror.growing import GrowingFile
+from node.mirror.page import MirrorLink
+from node.mirror.source import MirrorSource
+
+PASSED_THROUGH_BYTES_MAX = 1 << 20
+"""Ranges up to this size of a file that is not cached are fetched alone: what reads a wheel's directory."""
+
+
+async def send_mirrored(
+    request: web.Request, index: IndexRecord, link_key: str, filename: str
+) -> web.StreamResponse:
+    """Send a file of a mirror: from the cache, or while it comes from upstream for the first time."""
+    mirror = request.app[SERVICES].mirror
+    source, link = await find_link(request, index, link_key, filename)
+    etag = f'"{link.file.sha256 or link.file.link_key}"'
+    content_type = content_type_of(filename)
+    cached = mirror.cached_file(source, link)
+    if cached is None:
+        early = await _without_download(request, source, link, etag, content_type)
+        if early is not None:
+            return early
+        opened = await mirror.file(source, link)
+        if isinstance(opened, GrowingFile):
+            return await _stream(request, opened, file_headers(etag, content_type))
+        cached = opened
+    return await _send_cached(request, cached, etag, content_type)
+
+
+async def send_mirrored_metadata(
+    request: web.Request, index: IndexRecord, link_key: str, filename: str
+) -> web.StreamResponse:
+    """Send the core metadata of a mirrored wheel, exactly as it is in the wheel."""
+    if not filename.endswith(".whl"):
+        raise NotFound(f"no metadata found in {filename}")
+    source, link = await find_link(request, index, link_key, filename)
+    metadata = await request.app[SERVICES].mirror.core_metadata(source, link)
+    etag = f'"{hashlib.sha256(metadata).hexdigest()}"'
+    headers = file_headers(etag, "application/octet-stream")
+    if matches_etag(request.headers.get("If-None-Match", ""), etag):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=metadata, headers=headers)
+
+
+async def find_link(
+    request: web.Request, index: IndexRecord, link_key: str, filename: str
+) -> tuple[MirrorSource, MirrorLink]:
+    """Return a listed file of a mirror by the digits and the name in its URL.
+
+    Raises:
+        NotFound: upstream lists no such file.
+        UpstreamDown: nobody could be asked.
+
+    """
+    services = request.app[SERVICES]
+    source = services.source_of(index)
+
+    def may_ask(project: str) -> bool:
+        return not services.is_private_name(normalize_project(project))
+
+    link = await services.mirror.find_link(source, link_key, filename, may_ask=may_ask)
+    if link is None:
+        raise NotFound("no such file")
+    return source, link
+
+
+async def _without_download(
+    request: web.Request, source: MirrorSource, link: MirrorLink, etag: str, content_type: str
+) -> web.StreamResponse | None:
+    """Answer HEAD, validators and short ranges of a file that is not cached, if its size is known."""
+    headers = file_headers(etag, content_type)
+    if matches_etag(request.headers.get("If-None-Match", ""), etag):
+        return web.Response(status=304, headers=headers)
+    size_bytes = link.file.size
+    if size_bytes is None:
+        return None
+    part = wanted_part(request.headers, size_bytes, etag)
+    if isinstance(part, Unsatisfiable):
+        return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{size_bytes}"})
+    if isinstance(part, Part):
+        return await _pass_through(request, source, link, part, size_bytes, headers)
+    if request.method == "HEAD":
+        response = web.Response(headers=headers)
+        response.content_length = size_bytes
+        return response
+    return None
+
+
+async def _pass_through(
+    request: web.Request,
+    source: MirrorSource,
+    link: MirrorLink,
+    part: Part,
+    size_bytes: int,
+    headers: dict[str, str],
+) -> web.StreamResponse | None:
+    if part.end - part.start > PASSED_THROUGH_BYTES_MAX:
+        return None
+    headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size_bytes}"
+    if request.method == "HEAD":
+        response = web.Response(status=206, headers=headers)
+        response.content_length = part.end - part.start
+        return response
+    try:
+        body = await request.app[SERVICES].mirror.read_range(source, link, part.start, part.end)
+    except RangeUnsupported:
+        return None
+    return web.Response(status=206, headers=headers, body=body)
+
+
+async def _send_cached(
+    request: web.Request, cached: CachedFile, etag: str, content_type: str
+) -> web.StreamResponse:
+    return await send_path(request, cached.path, cached.size_bytes, etag=etag, content_type=content_type)
+
+
+async def _stream(request: web.Request, growing: GrowingFile, headers: dict[str, str]) -> web.StreamResponse:
+    """Send a download while it grows; what turns out wrong never gets its last bytes."""
+    if growing.size_bytes is not None:
+        part = wanted_part(request.headers, growing.size_bytes, headers["ETag"])
+    else:
+        part = None
+    response = web.StreamResponse(headers={**headers, "X-Accel-Buffering": "no"})
+    start, end = 0, growing.size_bytes
+    if isinstance(part, Part):
+        start, end = part.start, part.end
+        response.set_status(206)
+        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{growing.size_bytes}"
+    if end is not None:
+        response.content_length = end - start
+    try:
+        async for chunk in growing.chunks(start, end):
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(chunk)
+    except (MirrorError, OSError) as error:
+        if not response.prepared:
+            raise (
+                error if isinstance(error, MirrorError) else DownloadCorrupt(growing.filename, str(error))
+            ) from error
+        cut(request)
+        return response
+    if not response.prepared:
+        await response.prepare(request)
+    await response.write_eof()
+    return response

@@ -1,0 +1,111 @@
+"""Sending files: whole, in parts, by the kernel, or while they still arrive."""
+
+import asyncio
+import hashlib
+import mimetypes
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from pathlib import Path
+
+from aiohttp import web
+
+from node.http.etags import matches_etag
+from node.http.ranges import Part, Unsatisfiable, wanted_part
+
+FILE_CACHE_CONTROL = "max-age=365000000, immutable, public"
+"""A file's URL names its content, so it may be kept for ever."""
+SERVED_AS_BYTES_MAX = 64 * 1024
+"""Files up to this size are sent from memory; larger ones by sendfile."""
+HELD_BACK_BYTES = 64 * 1024
+
+
+def file_headers(etag: str, content_type: str) -> dict[str, str]:
+    """Return the headers of every file: it may be kept for ever, and be read in parts."""
+    return {
+        "Content-Type": content_type,
+        "ETag": etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": FILE_CACHE_CONTROL,
+        "Access-Control-Allow-Origin": "*",
+    }
+
+
+def content_type_of(filename: str) -> str:
+    """Return the type of a file by its name; never one that a browser would run."""
+    return mimetypes.guess_type(filename)[0] or "application/octet-stream"
+
+
+async def send_path(
+    request: web.Request, path: Path, size_bytes: int, *, etag: str, content_type: str
+) -> web.StreamResponse:
+    """Send a file whose content never changes, whole or in part (RFC 9110 sections 13 and 14)."""
+    headers = file_headers(etag, content_type)
+    if matches_etag(request.headers.get("If-None-Match", ""), etag):
+        return web.Response(status=304, headers=headers)
+    part = wanted_part(request.headers, size_bytes, etag)
+    if isinstance(part, Unsatisfiable):
+        return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{size_bytes}"})
+    status = HTTPStatus.OK
+    start, count = 0, size_bytes
+    if isinstance(part, Part):
+        status, start, count = HTTPStatus.PARTIAL_CONTENT, part.start, part.end - part.start
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size_bytes}"
+    if request.method == "HEAD":
+        response = web.Response(status=status, headers=headers)
+        response.content_length = count
+        return response
+    if count <= SERVED_AS_BYTES_MAX:
+        with path.open("rb") as file:
+            file.seek(start)
+            return web.Response(status=status, headers=headers, body=file.read(count))
+    return await _sendfile(request, path, status=status, headers=headers, start=start, count=count)
+
+
+async def _sendfile(
+    request: web.Request, path: Path, *, status: int, headers: dict[str, str], start: int, count: int
+) -> web.StreamResponse:
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = count
+    with path.open("rb") as file:
+        await response.prepare(request)
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client went away")
+        await asyncio.get_running_loop().sendfile(transport, file, start, count)
+    await response.write_eof()
+    return response
+
+
+async def send_verified(
+    request: web.Request, chunks: AsyncIterator[bytes], *, sha256: bytes, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Send bytes while they arrive from another node, the last of them only when the digest is right.
+
+    Bytes that are not the blob end the connection before the body is complete, so no client
+    takes them for the file.
+    """
+    response = web.StreamResponse(headers=headers)
+    digest, held = hashlib.sha256(), bytearray()
+    async for chunk in chunks:
+        digest.update(chunk)
+        held += chunk
+        if len(held) > 2 * HELD_BACK_BYTES:
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(bytes(held[:-HELD_BACK_BYTES]))
+            del held[:-HELD_BACK_BYTES]
+    if digest.digest() != sha256:
+        cut(request)
+        return response
+    if not response.prepared:
+        response.content_length = len(held)
+        await response.prepare(request)
+    await response.write(bytes(held))
+    await response.write_eof()
+    return response
+
+
+def cut(request: web.Request) -> None:
+    """End the connection without finishing the body."""
+    if request.transport is not None:
+        request.transport.abort()

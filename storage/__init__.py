@@ -1,0 +1,1 @@
+"""Lowest floor: bytes on disk, synchronous; knows nothing of asyncio, HTTP, metrics, packages or users."""

@@ -1,0 +1,1 @@
+"""Tests of storage/: real LMDB, real files, real kills."""
