@@ -161,10 +161,13 @@ class Environment:
         self.path = path
         self.map_bytes = map_bytes
         self.lmdb = open_lmdb(path, map_bytes=map_bytes, is_readonly=is_readonly)
-        self.log_db = self.lmdb.open_db(b"log", create=not is_readonly)
-        self.state_db = self.lmdb.open_db(b"state", create=not is_readonly)
-        self.meta_db = self.lmdb.open_db(b"meta", create=not is_readonly)
-        self.local_db = self.lmdb.open_db(b"local", create=not is_readonly)
+        txn = None if is_readonly else self.lmdb.begin(write=True)
+        self.log_db, self.state_db, self.meta_db, self.local_db = (
+            self.lmdb.open_db(name, txn=txn, create=not is_readonly)
+            for name in (b"log", b"state", b"meta", b"local")
+        )
+        if txn is not None:
+            txn.commit()
         self._lock = lock
         self._pid = os.getpid()
         self._meta_read: tuple[bytes, Meta] | None = None

@@ -28,8 +28,6 @@
     └── BlobCorrupt            bytes do not hash, or do not measure, as their name says
 """
 
-
-
 from pathlib import Path
 
 EXIT_DATA_BROKEN = 70

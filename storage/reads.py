@@ -83,6 +83,8 @@ class StoreReads:
 
         Raises:
             OSError: The disk is full or failed; there is no target then.
+            StorageFull: There is no room for the copy of the environment.
+            EnvironmentBroken: LMDB cannot copy the environment.
             StateCorrupt: A stored value fails its checksum.
 
         """

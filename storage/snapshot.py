@@ -17,6 +17,7 @@ The file is logical: it depends neither on LMDB's version nor on the machine.
 
 from __future__ import annotations
 
+import shutil
 import struct
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,10 +25,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
+import lmdb
 import msgpack
 
 from storage.durable import replacing
-from storage.environment import Environment
+from storage.environment import Environment, storage_error_of
 from storage.errors import SnapshotCorrupt
 from storage.failpoints import failpoint
 from storage.meta import epoch_from_wire, epoch_to_wire, position_from_wire, position_to_wire
@@ -46,6 +48,7 @@ _LENGTH = struct.Struct(">I")
 _PAIR = struct.Struct(">HI")
 _DIGEST_BYTES = 32
 _WRITE_BYTES = 1 << 18
+_COPY_PREFIX = ".snapshot-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,17 @@ def write_snapshot(environment: Environment, target: Path) -> Position:
 
     Raises:
         OSError: The disk is full or failed.
+        StorageFull: There is no room for the copy of the environment.
+        EnvironmentBroken: LMDB cannot copy the environment.
         StateCorrupt: A stored value fails its checksum.
 
     """
-    with TemporaryDirectory(dir=target.parent, prefix=".snapshot-") as folder:
-        # A read transaction as long as the writing of the file would keep LMDB from reusing pages.
-        environment.lmdb.copy(folder, compact=True)
+    with TemporaryDirectory(dir=target.parent, prefix=_COPY_PREFIX) as folder:
+        try:
+            # A read transaction as long as the writing of the file would keep LMDB from reusing pages.
+            environment.lmdb.copy(folder, compact=True)
+        except lmdb.Error as error:
+            raise storage_error_of(error) from error
         copy = Environment(Path(folder), map_bytes=environment.map_bytes, lock=None, is_readonly=True)
         try:
             meta = copy.read_meta()
@@ -79,6 +87,19 @@ def write_snapshot(environment: Environment, target: Path) -> Position:
         finally:
             copy.close()
     return meta.applied
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove from a folder for snapshots what a killed process was writing there.
+
+    Raises:
+        OSError: The disk failed.
+
+    """
+    for path in folder.glob(f"{_COPY_PREFIX}*"):
+        shutil.rmtree(path)
+    for path in folder.glob(".*.partial"):
+        path.unlink()
 
 
 def _write_file(file: BinaryIO, environment: Environment, meta: Meta) -> None:
@@ -103,9 +124,10 @@ def _write_file(file: BinaryIO, environment: Environment, meta: Meta) -> None:
                 hashed.update(buffer)
                 file.write(buffer)
                 buffer.clear()
-                failpoint("snapshot.write")
     hashed.update(buffer)
-    file.write(buffer + hashed.digest())
+    file.write(buffer)
+    failpoint("snapshot.write")
+    file.write(hashed.digest())
 
 
 def verify_snapshot(source: Path) -> SnapshotHeader:

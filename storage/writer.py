@@ -106,13 +106,13 @@ class Writer:
     def _loop(self) -> None:
         checked_at = float("-inf")
         while True:
+            error = None
             if time.monotonic() - checked_at >= READER_CHECK_SECONDS:
-                # A reader that was killed keeps its slot, and with it pages from being reused.
-                self._ledger.counters.stale_readers_cleared += self._ledger.environment.lmdb.reader_check()
+                error = self._attempt(self._clear_stale_readers, [])
                 checked_at = time.monotonic()
             items = self._drain()
             for kind, group in groupby(filter(None, items), key=type):
-                error = self._run(kind, list(group))
+                error = error or self._run(kind, list(group))
                 if error is not None:
                     self._on_fatal(error)
                     self._give_up(error, items)
@@ -127,6 +127,10 @@ class Writer:
             while len(items) < BATCH_ITEMS_MAX and items[-1] is not None:
                 items.append(self._queue.get_nowait())
         return items
+
+    def _clear_stale_readers(self) -> None:
+        # A reader that was killed keeps its slot, and with it pages from being reused.
+        self._ledger.counters.stale_readers_cleared += self._ledger.environment.lmdb.reader_check()
 
     def _run(self, kind: type[Item], group: list[Any]) -> EnvironmentBroken | None:
         """Do what a group of items of one kind asks for; an error means that the writer must not go on."""

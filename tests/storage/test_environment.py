@@ -50,6 +50,7 @@ class TestDirectory:
         with pytest.raises(DirectoryInUse):
             Store.open(primary.path)
 
+    @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
     def test_forked_child_cannot_use_the_store(self, primary: Store) -> None:
         reader, writer = os.pipe()
         child = os.fork()
