@@ -15,8 +15,6 @@
         BlobGarbled           the bytes that came are not the blob
 """
 
-# ruff: noqa: N818 - names state the condition (LinkDown, FrameCorrupt), not that it is an error
-
 from __future__ import annotations
 
 from typing import Final

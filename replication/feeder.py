@@ -149,13 +149,17 @@ class Feeder:
         if cluster_id is None:
             plan: Plan = Refuse("not-a-primary", "this node belongs to no cluster yet")
         else:
+            at = store.position_at(hello.position.serial) if hello.position.serial else None
             head = store.position
+            if at is not None and at.serial > head.serial:
+                # Committed, and the writer thread is just about to say so: no reason to suspect ourselves.
+                head = at
             ground = Ground(
                 cluster_id=cluster_id,
                 epoch=max(store.epoch, head.epoch),
                 head=head,
                 floor=store.floor,
-                at=store.position_at(hello.position.serial) if hello.position.serial else None,
+                at=at,
                 snapshot_after_entries=self._snapshot_after_entries,
             )
             plan = plan_for(hello, ground)

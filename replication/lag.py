@@ -36,7 +36,8 @@ class Lag:
 
     def heard(self, head_serial: int, *, applied_serial: int) -> None:
         """Note a heartbeat of a primary whose history is ours."""
-        self.head_serial = head_serial
+        # The primary may read its position a hair later than it shows the entry; the head never moves back.
+        self.head_serial = max(head_serial, self.head_serial or 0)
         if len(self._open) < OPEN_HEARTBEATS_MAX:
             self._open.append((head_serial, self._clock(), self._wall_clock()))
         self.applied(applied_serial)

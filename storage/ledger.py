@@ -71,10 +71,11 @@ class Ledger:
         txn.commit()
         elapsed_seconds = time.perf_counter() - started
         failpoint("writer.committed")
-        if meta is not None:
-            self.meta = meta
+        # Pending first: whoever sees the new position must not miss a blob that it needs.
         if pending is not None:
             self.pending = pending
+        if meta is not None:
+            self.meta = meta
         self.counters.commits += 1
         self.counters.entries += entries
         self.counters.last_commit_seconds = elapsed_seconds

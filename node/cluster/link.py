@@ -41,6 +41,8 @@ class HttpLink:
     async def open_stream(self, hello: Hello) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open the stream of frames; see ``replication.link.Link``."""
         async with self._call("POST", "/+cluster/stream", data=hello.to_wire()) as response:
+            if response.status != 200:
+                raise LinkDown(f"the primary answered {response.status}")
             yield _chunks(response)
 
     async def acknowledge(self, ack: Ack) -> None:

@@ -8,7 +8,7 @@ from aiohttp import web
 from node.catalog.lookups import index_by_id
 from node.cluster.link import REASON_HEADER
 from node.cluster.roles import PrimaryRole
-from node.errors import NotFound, Unavailable
+from node.errors import Forbidden, NotFound, Unavailable
 from node.http.bodies import read_bounded
 from node.http.keys import SERVICES
 from node.http.mirrored import send_mirrored
@@ -16,7 +16,7 @@ from node.http.streams import send_path
 from node.mirror.source import MirrorSource
 from replication.errors import ProofRefused
 from replication.hello import ACK_BYTES_MAX, HELLO_BYTES_MAX, Ack, Hello
-from replication.trust import HEADER_ANSWER, HEADER_NONCE
+from replication.trust import HEADER_ANSWER, HEADER_NODE, HEADER_NONCE
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PREFIX = "/+cluster/"
@@ -29,10 +29,11 @@ def for_nodes(handler: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         trust = request.app[SERVICES].trust
         try:
-            trust.verify(method=request.method, path=request.raw_path, headers=request.headers)
+            node_id = trust.verify(method=request.method, path=request.raw_path, headers=request.headers)
         except ProofRefused as error:
             headers = {REASON_HEADER: error.reason, "Cache-Control": "no-store"}
             return web.Response(status=403, text=str(error) + "\n", headers=headers)
+        request[HEADER_NODE] = node_id
         request[HEADER_ANSWER] = trust.answer(request.headers[HEADER_NONCE])
         return await handler(request)
 
@@ -51,6 +52,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     """``POST /+cluster/stream``: a hello in, frames out, for as long as the replica listens."""
     role = _primary(request)
     hello = Hello.from_wire(await read_bounded(request, bytes_max=HELLO_BYTES_MAX))
+    _check_sender(request, hello.card.node_id)
     response = web.StreamResponse(headers={"Content-Type": _OCTETS, "X-Accel-Buffering": "no"})
     await response.prepare(request)
     async with aclosing(role.feeder.feed(hello)) as frames:
@@ -64,7 +66,9 @@ async def stream(request: web.Request) -> web.StreamResponse:
 async def acknowledge(request: web.Request) -> web.Response:
     """``POST /+cluster/ack``: how far a replica is."""
     role = _primary(request)
-    role.members.acknowledged(Ack.from_wire(await read_bounded(request, bytes_max=ACK_BYTES_MAX)))
+    ack = Ack.from_wire(await read_bounded(request, bytes_max=ACK_BYTES_MAX))
+    _check_sender(request, ack.node_id)
+    role.members.acknowledged(ack)
     return web.Response(status=204)
 
 
@@ -113,6 +117,17 @@ async def get_mirror_file(request: web.Request) -> web.StreamResponse:
     if index is None or not index.is_mirror:
         raise NotFound("no such mirror")
     return await send_mirrored(request, index, request.match_info["key"], request.match_info["filename"])
+
+
+def _check_sender(request: web.Request, node_id: str) -> None:
+    """Refuse a node that speaks for another one.
+
+    Raises:
+        Forbidden: the message names another node than the proof.
+
+    """
+    if node_id != request[HEADER_NODE]:
+        raise Forbidden("the message names another node than the proof")
 
 
 def _primary(request: web.Request) -> PrimaryRole:

@@ -15,7 +15,7 @@ _METADATA_SERVICES = frozenset(
 )
 
 
-class LinkLocalRefused(PermissionError):  # noqa: N818  # as in errors.py
+class LinkLocalRefused(PermissionError):
     """A connection was about to go to a link-local address."""
 
     def __init__(self, address: str) -> None:

@@ -17,8 +17,6 @@
     └── WheelBroken                  not a wheel with exactly one readable METADATA
 """
 
-# ruff: noqa: N818 - names state the condition, not that it is an error
-
 RETRY_AFTER_SECONDS_DEFAULT = 30
 RETRY_AFTER_SECONDS_MAX = 3600
 

@@ -13,17 +13,13 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import orjson
 from packaging.utils import (
-    InvalidSdistFilename,
-    InvalidWheelFilename,
     canonicalize_name,
     parse_sdist_filename,
     parse_wheel_filename,
 )
 from packaging.version import InvalidVersion, Version
-from pypi_simple import UnparsableFilenameError, parse_filename
 
 from node.mirror.errors import UpstreamDown
-from node.mirror.html import html_as_json
 from node.mirror.page import MirrorFile, MirrorPage, make_page
 
 HASH_DIGITS = {
@@ -66,6 +62,9 @@ def parse_page(
     if media_type == "application/json" or media_type.endswith("+json"):
         data = _load_json(body, url)
     elif media_type in {"text/html", "application/xhtml+xml", ""} or media_type.endswith("+html"):
+        # Slow to import (bs4, requests, pydantic), and most upstreams answer JSON: only when it is needed.
+        from node.mirror.html import html_as_json  # noqa: PLC0415
+
         data = html_as_json(body, url=url, charset=charset)
     else:
         raise UpstreamDown(urlsplit(url).netloc, f"a page of type {media_type} is not of the Simple API")
@@ -180,9 +179,11 @@ def version_of(filename: str, project: str) -> str | None:
         elif filename.endswith((".tar.gz", ".zip")):
             name, version = parse_sdist_filename(filename)
         else:
+            from pypi_simple import parse_filename  # noqa: PLC0415 - as in parse_page
+
             legacy_name, text, _ = parse_filename(filename, project)
             name, version = canonicalize_name(legacy_name), Version(text)
-    except (InvalidWheelFilename, InvalidSdistFilename, InvalidVersion, UnparsableFilenameError):
+    except ValueError:  # InvalidWheelFilename, InvalidSdistFilename, InvalidVersion, UnparsableFilenameError
         return _version_after(project, filename)
     return str(version) if name == project else _version_after(project, filename)
 

@@ -4,14 +4,19 @@ import struct
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from pypi_simple import PYPI_SIMPLE_ENDPOINT
-
 from node.mirror.errors import UpstreamUrlRefused
 
 CACHE_EXPIRY_SECONDS_DEFAULT = 1800
-PYPI_URL = PYPI_SIMPLE_ENDPOINT
 
 _PREFIX = struct.Struct(">QQ")
+
+
+def pypi_url() -> str:
+    """Return the endpoint of PyPI."""
+    # Only here: it brings requests, pydantic and bs4, a quarter of a start's time that few starts need.
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT  # noqa: PLC0415
+
+    return PYPI_SIMPLE_ENDPOINT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +42,7 @@ class MirrorSource:
 
     index_id: int
     generation: int
-    url: str = field(default=PYPI_URL, repr=False)  # ends in "/" after construction; "" means offline
+    url: str = field(default_factory=pypi_url, repr=False)  # ends in "/" after construction; "" means offline
     cache_expiry_seconds: int = CACHE_EXPIRY_SECONDS_DEFAULT
     name: str = ""  # for messages, "user/index"
     is_offline: bool = False

@@ -195,7 +195,7 @@ class Replica:
             store,
             link,
             card(link.node_id),
-            back_off=BackOff(first_seconds=0.002, most_seconds=0.02),
+            back_off=BackOff(first_seconds=0.002, most_seconds=0.005),
             refused_retry_seconds=0.02,
             silence_seconds=silence_seconds,
             ack_interval_seconds=0.01,
@@ -275,7 +275,7 @@ async def equal(primary: Primary, *replicas: Replica, within_seconds: float = 10
             (store.position, store.digest, store.pending_totals()[0])
             == (primary.store.position, primary.store.digest, 0)
             for store in stores
-        )
+        ) and not any(replica.transfer.status.fetching for replica in replicas)
 
     await eventually(
         is_equal,

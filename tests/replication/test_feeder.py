@@ -16,11 +16,13 @@ from replication.frames import (
 from replication.framing import FrameReader
 from replication.hello import PROTOCOL, Hello
 from storage.entry import decode_entry
-from storage.position import GENESIS
+from storage.position import GENESIS, Serial
 from tests.replication.harness import CLUSTER, Lab, Primary, card, open_replica, put, put_many
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    import pytest
 
 
 def hello_of(primary: Primary, *, serial: int = 0) -> Hello:
@@ -183,4 +185,23 @@ async def test_counters_move(lab: Lab) -> None:
     assert primary.feeder.plan_counts == {"empty": 1}
     assert primary.feeder.snapshots_made == 1
     assert primary.feeder.sent_bytes > 0
+    await frames.aclose()
+
+
+async def test_replica_that_saw_a_commit_first_does_not_make_the_primary_suspect(
+    lab: Lab,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    primary = lab.primary()
+    await put_many(primary.store, 5)
+    hello, before = hello_of(primary, serial=5), primary.store.position_at(Serial(4))
+    # Committed, but the writer thread has not published it yet.
+    monkeypatch.setattr(type(primary.store), "position", property(lambda _store: before))
+    frames = primary.feeder.feed(hello)
+
+    welcome = (await read_until(frames, WelcomeFrame))[0]
+
+    assert isinstance(welcome, WelcomeFrame)
+    assert welcome.snapshot_reason is None
+    assert not primary.feeder.is_suspect
     await frames.aclose()

@@ -288,7 +288,10 @@ class TestBootstrap:
 
         await equal(primary, replica)
         assert link.connections > 2
-        assert not (replica.store.path / "snapshots" / "incoming.part").exists()
+        await eventually(
+            lambda: not (replica.store.path / "snapshots" / "incoming.part").exists(),
+            what="the received file is still there",
+        )
 
     async def test_nothing_is_pruned_that_a_stream_still_needs(self, lab: Lab) -> None:
         primary = lab.primary()

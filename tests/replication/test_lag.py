@@ -91,3 +91,12 @@ def test_open_heartbeats_are_bounded() -> None:
         lag.heard(1000 + serial, applied_serial=0)
 
     assert len(lag._open) == OPEN_HEARTBEATS_MAX
+
+
+def test_head_never_moves_back_within_a_conversation() -> None:
+    lag = Lag(clock=FakeClock(), wall_clock=FakeClock())
+    lag.received(8, 100)
+
+    lag.heard(7, applied_serial=8)
+
+    assert lag.head_serial == 8

@@ -3,14 +3,16 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 
 from node.mirror.errors import UpstreamDown
 from node.mirror.memory import ABSENT
+from node.mirror.parse import parse_page
 from tests.helpers.upstream import JSON_TYPE
 from tests.helpers.waiting import eventually
 
@@ -63,10 +65,13 @@ async def test_fifty_clients_make_one_request(rig: Rig, upstream: FakeUpstream) 
     assert len({must(page).digest for page in pages}) == 1
 
 
-async def test_client_that_goes_away_takes_no_fetch_along(rig: Rig, upstream: FakeUpstream) -> None:
+@pytest.mark.parametrize("patience_seconds", [5, 0], ids=["in-time", "after-its-patience"])
+async def test_client_that_goes_away_takes_no_fetch_along(
+    rig: Rig, upstream: FakeUpstream, patience_seconds: float
+) -> None:
     upstream.add_wheel("six", "1.0")
     gate = upstream.fault(PATH, is_gated=True)
-    mirror = await rig.mirror()
+    mirror = await rig.mirror(patience_seconds=patience_seconds)
     client = asyncio.create_task(mirror.page(rig.source(), "six"))
     await eventually(lambda: upstream.requests[PATH], what="upstream was asked")
 
@@ -348,7 +353,7 @@ async def test_garbage_instead_of_a_page_is_an_outage(rig: Rig, upstream: FakeUp
 
 
 async def test_page_of_five_thousand_files_is_complete_and_read_back(
-    rig: Rig, upstream: FakeUpstream
+    rig: Rig, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = [
         {
@@ -364,20 +369,18 @@ async def test_page_of_five_thousand_files_is_complete_and_read_back(
     body = json.dumps({"meta": {"api-version": "1.1"}, "name": "six", "files": files}).encode()
     upstream.pages["six"] = lambda: web.Response(body=body, content_type=JSON_TYPE)
     mirror = await rig.mirror()
-    beats = 0
+    threads: list[threading.Thread] = []
 
-    async def beat() -> None:
-        nonlocal beats
-        while True:
-            await asyncio.sleep(0)
-            beats += 1
+    def parse_noting_thread(*arguments: Any, **keywords: Any) -> MirrorPage:
+        threads.append(threading.current_thread())
+        return parse_page(*arguments, **keywords)
 
-    heart = asyncio.create_task(beat())
+    monkeypatch.setattr("node.mirror.pages.parse_page", parse_noting_thread)
+
     page = must(await mirror.page(rig.source(), "six"))
-    heart.cancel()
     await rig.close(mirror)
     again = await (await rig.mirror()).page(rig.source(), "six")
 
     assert (len(page.files), len(page.versions)) == (5_000, 5_000)
     assert again == page
-    assert beats > 10  # the loop went on while the page was parsed
+    assert threading.main_thread() not in threads  # the event loop went on meanwhile
