@@ -27,9 +27,9 @@ def main() -> None:
         )
         sys.exit(1)
     # Only now: with a foreign package in place these imports would fail in less helpful ways.
-    from node.cli.commands import cli  # noqa: PLC0415
+    from node.cli.commands import run  # noqa: PLC0415
 
-    cli()
+    run()
 
 
 if __name__ == "__main__":

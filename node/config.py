@@ -56,6 +56,13 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _principals(text: str) -> frozenset[str]:
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError("must name somebody")
+    return names
+
+
 def _durability(text: str) -> str:
     if text == "local":
         return text
@@ -87,6 +94,10 @@ class Config:
     public_url: str | None = option("URL under which clients reach this node", _url, None)
     root_password_file: Path | None = option("file with root's password for a new cluster", Path, None)
     no_root_pypi: bool = option("make no index root/pypi in a new cluster", _boolean, False)
+    restrict_modify: frozenset[str] | None = option(
+        "users and :groups, separated by commas, who alone may manage users and indexes", _principals, None
+    )
+    require_login: bool = option("answer nobody who is not logged in", _boolean, False)
     offline: bool = option("never ask an upstream index", _boolean, False)
     max_upload_bytes: int = option("largest file that may be uploaded", _count, 1 << 30)
     durability: str = option("when a write is acknowledged: local", _durability, "local")
@@ -127,6 +138,8 @@ def load_config(
 ) -> Config:
     """Return the configuration from all sources.
 
+    An environment variable that is empty counts as not set: unit files and compose files pass on what is not there.
+
     Raises:
         ConfigError: with every problem of every source.
 
@@ -135,11 +148,11 @@ def load_config(
     given: dict[str, tuple[str, Any]] = _from_file(file, problems)
     for known in fields(Config):
         variable = ENVIRONMENT_PREFIX + known.name.upper()
-        if variable in environment:
+        if environment.get(variable):
             given[known.name] = (variable, environment[variable])
         if flags.get(known.name) is not None:
-            given[known.name] = (f"--{known.name.replace('_', '-')}", flags[known.name])
-    values = {}
+            given[known.name] = (_flag(known.name), flags[known.name])
+    values: dict[str, Any] = {}
     for known in fields(Config):
         if known.name in given:
             source, text = given[known.name]
@@ -148,33 +161,71 @@ def load_config(
             except ValueError as error:
                 problems.append(f"{source}={text}: {_sentence(error)}")
         elif known.default is MISSING:
-            problems.append(f"--{known.name.replace('_', '-')} is needed")
+            problems.append(f"{_flag(known.name)} is needed")
+        else:
+            values[known.name] = known.default
+    problems += find_contradictions(values) + _unreadable_files(values)
     if problems:
         raise ConfigError(problems)
-    config = Config(**values)
-    contradictions = find_contradictions(config)
-    if contradictions:
-        raise ConfigError(contradictions)
-    return config
+    return Config(**values)
 
 
-def find_contradictions(config: Config) -> list[str]:
-    """Return what does not fit together in a configuration whose values are each right."""
+def find_contradictions(values: Mapping[str, Any]) -> list[str]:
+    """Return what does not fit together, of the options whose own values are right."""
+    return [
+        problem
+        for names, find in _CONTRADICTIONS
+        if names <= values.keys() and (problem := find(**{name: values[name] for name in names})) is not None
+    ]
+
+
+def _replica_without_secret(primary: str | None, secret_file: Path | None) -> str | None:
+    if primary is None or secret_file is not None:
+        return None
+    return "a replica needs --secret-file, a copy of the primary's DIR/secret"
+
+
+def _open_stream(insecure_cluster: bool, primary: str | None) -> str | None:
+    parts = urlsplit(primary or "")
+    if parts.scheme != "http" or is_loopback(parts.hostname or "") or insecure_cluster:
+        return None
+    return (
+        f"--primary {primary} sends password hashes unencrypted to another host; "
+        "use https, or --insecure-cluster on a network that you trust"
+    )
+
+
+def _replica_with_root_password(primary: str | None, root_password_file: Path | None) -> str | None:
+    if primary is None or root_password_file is None:
+        return None
+    return "--root-password-file is for a new primary; a replica has its users from there"
+
+
+def _half_of_tls(tls_cert: Path | None, tls_key: Path | None) -> str | None:
+    return "--tls-cert and --tls-key go together" if (tls_cert is None) != (tls_key is None) else None
+
+
+_CONTRADICTIONS: tuple[tuple[frozenset[str], Callable[..., str | None]], ...] = (
+    (frozenset({"primary", "secret_file"}), _replica_without_secret),
+    (frozenset({"insecure_cluster", "primary"}), _open_stream),
+    (frozenset({"primary", "root_password_file"}), _replica_with_root_password),
+    (frozenset({"tls_cert", "tls_key"}), _half_of_tls),
+)
+
+
+def _unreadable_files(values: Mapping[str, Any]) -> list[str]:
     problems = []
-    if config.primary is not None:
-        if config.secret_file is None:
-            problems.append("a replica needs --secret-file, a copy of the primary's DIR/secret")
-        parts = urlsplit(config.primary)
-        if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not config.insecure_cluster:
-            problems.append(
-                f"--primary {config.primary} sends password hashes unencrypted to another host; "
-                "use https, or --insecure-cluster on a network that you trust"
-            )
-        if config.root_password_file is not None:
-            problems.append("--root-password-file is for a new primary; a replica has its users from there")
-    if (config.tls_cert is None) != (config.tls_key is None):
-        problems.append("--tls-cert and --tls-key go together")
+    for name, path in values.items():
+        if isinstance(path, Path) and name != "data":
+            try:
+                path.open("rb").close()
+            except OSError as error:
+                problems.append(f"{_flag(name)} {path}: {error.strerror}")
     return problems
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _from_file(file: Path | None, problems: list[str]) -> dict[str, tuple[str, Any]]:

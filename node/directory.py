@@ -12,7 +12,7 @@ from node.catalog.users import create_user
 from node.clock import now_ms
 from node.config import Config, ConfigError
 from node.identity import NodeIdentity, RoleName, new_identity, read_identity, write_identity
-from node.mirror.source import PYPI_URL
+from node.mirror.source import pypi_url
 from node.secrets import SECRET_FILE_NAME, make_secret_file, read_secret_file
 from storage.errors import NotADataDirectory
 from storage.store import Store
@@ -114,12 +114,13 @@ def _fill_new_cluster(store: Store, config: Config) -> None:
 
 def root_pypi_options() -> dict[str, object]:
     """Return exactly the options that devpi's root/pypi has."""
+    url = pypi_url()
     return {
         "type": "mirror",
         "volatile": False,
         "title": "PyPI",
-        "mirror_url": PYPI_URL,
-        "mirror_web_url_fmt": PYPI_URL.removesuffix("simple/") + "project/{name}/",
+        "mirror_url": url,
+        "mirror_web_url_fmt": url.removesuffix("simple/") + "project/{name}/",
     }
 
 

@@ -117,7 +117,7 @@ class UserUnknown(NotFound):
     """No user of that name."""
 
     def __init__(self, user: str) -> None:
-        super().__init__(f"user {user!r} does not exist")
+        super().__init__(f"no user {user!r}")
 
 
 class IndexUnknown(NotFound):

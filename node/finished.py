@@ -2,16 +2,20 @@
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from node.catalog import keys
 from node.catalog.lookups import project_serial
+from node.mirror.memory import Absent
+from node.mirror.page import MirrorPage
 from node.mirror.source import MirrorSource
 from storage.store import Store
 from storage.view import View
 
 ANSWERS_BYTES_MAX = 32 << 20
+_OF_BODIES = frozenset({"Content-Type", "Content-Length", "Content-Encoding", "Content-Range"})
 ANSWER_BYTES_MAX = 8 << 20
 """A larger answer is made anew each time rather than push everything else out."""
 
@@ -22,7 +26,8 @@ class MirrorStamp:
 
     source: MirrorSource
     project: str
-    digest: str | None  # None: upstream does not have the project
+    digest: str | None = None  # None: upstream does not have the project
+    is_stale: bool = False  # the answer says so, in its headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +42,13 @@ class Stamps:
     project: str | None = None
     serials: tuple[tuple[int, int], ...] = ()  # index id, serial of the project's last change there
     mirrors: tuple[MirrorStamp, ...] = ()
+    state: int | None = None  # of an answer about everything: the state's serial, which any entry moves
 
     def hold(self, view: View) -> bool:
         """Say whether the state still has all that was seen; mirrors are asked by the caller."""
         if configuration_serial(view) != self.configuration:
+            return False
+        if self.state is not None and view.position.serial != self.state:
             return False
         if self.project is None:
             return True
@@ -65,14 +73,14 @@ class Answer:
     stamps: Stamps
     seen_serial: int  # the stamps were last found to hold at this serial
     head: bytes = field(init=False)  # the headers as they are sent, each line ended
-    head_without_length: bytes = field(init=False)
+    head_not_modified: bytes = field(init=False)  # what of them a 304 has
     wire: bytes = field(init=False, default=b"")  # the whole response as it was last sent ...
     wire_common: bytes = field(init=False, default=b"")  # ... with these lines, which change every second
 
     def __post_init__(self) -> None:
         lines = {**self.headers, "ETag": self.etag}
-        self.head_without_length = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
-        self.head = self.head_without_length + f"Content-Length: {len(self.body)}\r\n".encode()
+        self.head = _header_lines({**lines, "Content-Length": str(len(self.body))})
+        self.head_not_modified = _header_lines(not_modified_headers(lines))
 
     @property
     def size_bytes(self) -> int:
@@ -80,8 +88,20 @@ class Answer:
         return 2 * (len(self.body) + len(self.head)) + 500  # the body, and the response that has it
 
 
+def not_modified_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a 304: all but those that describe the body it does not have."""
+    return {name: value for name, value in headers.items() if name not in _OF_BODIES}
+
+
+def _header_lines(headers: Mapping[str, str]) -> bytes:
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
 def strong_etag(body: bytes, *parts: str) -> str:
-    """Return the ETag of a body: of its content, so it is equal on every node and after every restart."""
+    """Return the ETag of a body: of its content, so it is equal on every node and after every restart.
+
+    ``parts`` tell forms and encodings apart: two of them may have the same bytes.
+    """
     digest = hashlib.sha256(body).hexdigest()[:32]
     return '"' + "-".join([digest, *parts]) + '"'
 
@@ -90,11 +110,16 @@ RequestKey: TypeAlias = tuple[bytes, bytes | None, bytes | None]
 """Raw target, Accept and Accept-Encoding: all of a request that a finished answer depends on."""
 REQUESTS_REMEMBERED = 20_000
 """Ways to ask that are remembered for the step in front of the parser."""
+REQUEST_BYTES_MAX = 512
+"""A longer request goes the ordinary way, so that no client fills the memory with ways to ask."""
 Key: TypeAlias = tuple[object, ...]
 
 
-class FreshDigest(Protocol):
+class FreshPages(Protocol):
     """What the mirrors are asked about a page, without I/O."""
+
+    def fresh_page(self, source: MirrorSource, project: str) -> MirrorPage | Absent | None:
+        """Return the current page, None where upstream has none, ABSENT where memory does not have it."""
 
     def fresh_digest(self, source: MirrorSource, project: str) -> object:
         """Return the digest of the current page, None where upstream has none, else something unequal."""
@@ -103,7 +128,7 @@ class FreshDigest(Protocol):
 class FinishedAnswers:
     """Keeps finished answers, knows which are still right, and lets the least recently used go."""
 
-    def __init__(self, store: Store, mirror: FreshDigest, *, bytes_max: int = ANSWERS_BYTES_MAX) -> None:
+    def __init__(self, store: Store, mirror: FreshPages, *, bytes_max: int = ANSWERS_BYTES_MAX) -> None:
         self._store = store
         self._mirror = mirror
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
@@ -118,6 +143,8 @@ class FinishedAnswers:
 
     def remember(self, request: RequestKey, key: Key) -> None:
         """Note that a request is answered by what is kept under ``key``."""
+        if sum(len(part or b"") for part in request) > REQUEST_BYTES_MAX:
+            return
         if len(self._requests) >= REQUESTS_REMEMBERED:
             self._requests.clear()
         self._requests[request] = key
@@ -128,7 +155,7 @@ class FinishedAnswers:
         if answer is None:
             return None
         for stamp in answer.stamps.mirrors:
-            if self._mirror.fresh_digest(stamp.source, stamp.project) != stamp.digest:
+            if not self._is_current(stamp):
                 return None
         if answer.seen_serial != self._store.position.serial:
             with self._store.view() as view:
@@ -138,6 +165,14 @@ class FinishedAnswers:
                 answer.seen_serial = view.position.serial
         self._answers.move_to_end(key)
         return answer
+
+    def _is_current(self, stamp: MirrorStamp) -> bool:
+        page = self._mirror.fresh_page(stamp.source, stamp.project)
+        if isinstance(page, MirrorPage):
+            return page.digest == stamp.digest and page.is_stale == stamp.is_stale
+        if page is None:
+            return stamp.digest is None
+        return not stamp.is_stale and self._mirror.fresh_digest(stamp.source, stamp.project) == stamp.digest
 
     def put(self, key: Key, answer: Answer) -> None:
         """Keep an answer."""

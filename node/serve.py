@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from node.address import remove_address, write_address
 from node.assembly import assembled
 from node.cluster.chores import prune_regularly
 from node.cluster.roles import PrimaryRole
@@ -61,10 +62,12 @@ async def serve(config: Config, directory: DataDirectory) -> int:
         )
         await site.start()
         port = runner.addresses[0][1]
+        write_address(config.data, scheme=scheme, host=config.host, port=port)
         _announce(services, f"{scheme}://{_bracketed(config.host)}:{port}")
         try:
             return await _work(services, stopping)
         finally:
+            remove_address(config.data)
             await site.stop()
             if isinstance(services.role, PrimaryRole):
                 await services.role.feeder.close()

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from node.catalog import keys
-from node.catalog.lookups import files_of, get_index, has_project, version_names
-from node.catalog.permissions import Identity, may_delete_from
+from node.catalog.indexes import permitted_index
+from node.catalog.lookups import files_of, has_project, version_names
+from node.catalog.permissions import Identity, Permission
 from node.catalog.recorder import Recorder
 from node.catalog.records import FileRecord, IndexRecord
 from node.errors import Forbidden, Gone, NotFound
@@ -15,12 +16,11 @@ from storage.view import View
 def delete_project(user: str, name: str, project: str, *, force: bool, actor: Identity) -> Operation[None]:
     """Return the operation that deletes a project with all versions and files.
 
-    Its refusals: IndexUnknown, Forbidden, NotFound.
+    Its refusals: Forbidden (also where there is no such index), NotFound.
     """
 
     def operation(view: View) -> tuple[Draft, None]:
-        index = get_index(view, user, name)
-        _check_permission(index, actor)
+        index = permitted_index(view, user, name, Permission.DEL_PROJECT, actor)
         if not index.is_volatile and not force:
             raise Forbidden(f"project {project!r} is on non-volatile index {index.full_name}")
         if not has_project(view, index.index_id, project):
@@ -40,14 +40,15 @@ def delete_version(
 ) -> Operation[None]:
     """Return the operation that deletes a version with its files, and the project with its last version.
 
-    Its refusals: IndexUnknown, Forbidden, NotFound.
+    Its refusals: Forbidden (also where there is no such index), NotFound.
     """
 
     def operation(view: View) -> tuple[Draft, None]:
-        index = get_index(view, user, name)
-        _check_permission(index, actor)
+        index = permitted_index(view, user, name, Permission.DEL_VERDATA, actor)
         if not index.is_volatile and not force:
             raise Forbidden("cannot delete version on non-volatile index")
+        if not has_project(view, index.index_id, project):
+            raise NotFound(f"project {project!r} not found on stage {index.full_name!r}")
         key = keys.version_key(index.index_id, project, version)
         if view.get(key) is None:
             raise NotFound(
@@ -67,15 +68,14 @@ def delete_file(
 ) -> Operation[None]:
     """Return the operation that deletes a file; its last file takes the version with it.
 
-    Its refusals: IndexUnknown, Forbidden, NotFound, Gone.
+    Its refusals: Forbidden (also where there is no such index), NotFound, Gone.
     """
 
     def operation(view: View) -> tuple[Draft, None]:
-        index = get_index(view, user, name)
-        _check_permission(index, actor)
+        index = permitted_index(view, user, name, Permission.DEL_ENTRY, actor)
         if not index.is_volatile and not force:
             raise Forbidden("cannot delete version on non-volatile index")
-        record = addressed_file(view, index, sha256_start, filename)
+        record = _file_to_delete(view, index, sha256_start, filename)
         recorder = Recorder(view, actor=actor.user)
         _record_removal(view, recorder, index, record.project, [record])
         rest = files_of(view, index.index_id, record.project)
@@ -105,9 +105,15 @@ def addressed_file(view: View, index: IndexRecord, sha256_start: bytes, filename
     return FileRecord.unpack(value)
 
 
-def _check_permission(index: IndexRecord, actor: Identity) -> None:
-    if not may_delete_from(actor, index):
-        raise Forbidden(f"no permission to remove anything on {index.full_name}")
+def _file_to_delete(view: View, index: IndexRecord, sha256_start: bytes, filename: str) -> FileRecord:
+    digits = sha256_start.hex()
+    where = f"{index.full_name}/+f/{digits[:3]}/{digits[3:]}/{filename}"
+    try:
+        return addressed_file(view, index, sha256_start, filename)
+    except NotFound:
+        raise NotFound(f"package {where!r} doesn't exist") from None
+    except Gone:
+        raise Gone(f"file {where!r} existed, deleted in later serial") from None
 
 
 def _record_removal(

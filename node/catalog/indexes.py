@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from node.catalog import keys
-from node.catalog.lookups import find_index, find_user_id, get_index, projects_of
+from node.catalog.lookups import find_index, find_user_id, projects_of
 from node.catalog.names import check_owner_name
 from node.catalog.options import (
     MIRROR,
@@ -14,8 +14,9 @@ from node.catalog.options import (
     apply_operations,
     normalize_options,
     stage_defaults,
+    with_known_names,
 )
-from node.catalog.permissions import Identity, may_create_index, may_modify_index
+from node.catalog.permissions import Identity, Permission, allows, allows_on
 from node.catalog.recorder import Recorder
 from node.catalog.records import BLOB_MARK, Fields, FileRecord, IndexRecord
 from node.errors import BadRequest, Conflict, Forbidden, UserUnknown
@@ -38,7 +39,7 @@ def create_index(user: str, name: str, given: Mapping[str, Any], *, actor: Ident
             raise UserUnknown(user)
         if find_index(view, user, name) is not None:
             raise Conflict(f"index '{user}/{name}' exists")
-        if not may_create_index(actor, user):
+        if not allows(actor, Permission.INDEX_CREATE, user=user):
             raise Forbidden(f"no permission to create index {user}/{name}")
         check_owner_name("indexname", name)
         recorder = Recorder(view, actor=actor.user)
@@ -47,7 +48,7 @@ def create_index(user: str, name: str, given: Mapping[str, Any], *, actor: Ident
             user_id=user_id,
             user=user,
             name=name,
-            options=new_options(user, given, base_lookup(view, itself=f"{user}/{name}")),
+            options=new_options(user, given, base_lookup(view)),
             generation=recorder.serial,
         )
         record_new_index(recorder, index)
@@ -66,6 +67,7 @@ def new_options(owner: str, given: Mapping[str, Any], base_exists: BaseLookup) -
     kind = given.get("type", STAGE)
     if kind not in {STAGE, MIRROR}:
         raise BadRequest(f"unknown index type {kind!r}")
+    given = with_known_names(given)
     defaults = stage_defaults(owner) if kind == STAGE else {"volatile": True}
     given = {key: value for key, value in given.items() if key not in {"type", "projects"}}
     return {"type": kind, **defaults, **normalize_options(kind, given, base_exists)}
@@ -80,17 +82,13 @@ def record_new_index(recorder: Recorder, index: IndexRecord) -> None:
 def modify_index(user: str, name: str, patch: Any, *, actor: Identity) -> Operation[Fields]:
     """Return the operation that changes options, by a map or by devpi's list of ``key+=value``.
 
-    Its refusals: IndexUnknown, Forbidden, BadRequest.
+    Its refusals: Forbidden (also where there is no such index), BadRequest.
     """
 
     def operation(view: View) -> tuple[Draft | None, Fields]:
-        index = get_index(view, user, name)
-        if not may_modify_index(actor, index):
-            raise Forbidden(f"no permission to modify index {index.full_name}")
+        index = permitted_index(view, user, name, Permission.INDEX_MODIFY, actor)
         given = requested_options(index, patch)
-        normalized = normalize_options(
-            index.options["type"], given, base_lookup(view, itself=index.full_name)
-        )
+        normalized = normalize_options(index.options["type"], given, base_lookup(view))
         merged = {**index.options, **normalized}
         options = {key: value for key, value in merged.items() if value is not REMOVED}
         if options == index.options:
@@ -121,25 +119,38 @@ def requested_options(index: IndexRecord, patch: Any) -> Fields:
     if isinstance(patch, list):
         given = apply_operations(index.options, patch)
     elif isinstance(patch, dict):
-        wrapped = patch.get("type") == "indexconfig" and "result" in patch
-        given = dict(patch["result"] if wrapped else patch)
+        wrapped = patch.get("type") == "indexconfig" and isinstance(patch.get("result"), dict)
+        given = with_known_names(patch["result"] if wrapped else patch)
     else:
         raise BadRequest("the index options must be a JSON object or a list of operations")
     given.pop("projects", None)
     kind = given.pop("type", index.options["type"])
     if kind != index.options["type"]:
-        raise BadRequest(f"the 'type' of {index.full_name} can't be changed from {index.options['type']!r}")
+        raise BadRequest("the 'type' of an index can't be changed")
     return given
 
 
-def base_lookup(view: View, *, itself: str) -> BaseLookup:
-    """Return the question whether a base exists; an index may name itself."""
+def permitted_index(view: View, user: str, name: str, permission: Permission, actor: Identity) -> IndexRecord:
+    """Return an index on which ``actor`` has a permission; nobody has one on an index that is not there.
+
+    Raises:
+        Forbidden: ``actor`` does not have it.
+
+    """
+    index = find_index(view, user, name)
+    if index is None or not allows_on(actor, permission, index):
+        raise Forbidden(f"no permission for {permission.value} on index {user}/{name}")
+    return index
+
+
+def base_lookup(view: View) -> BaseLookup:
+    """Return the question whether a base exists."""
 
     def base_exists(base: str) -> bool | None:
         parts = base.split("/")
         if len(parts) != 2 or not all(parts):
             return None
-        return base == itself or find_index(view, parts[0], parts[1]) is not None
+        return find_index(view, parts[0], parts[1]) is not None
 
     return base_exists
 
@@ -147,13 +158,11 @@ def base_lookup(view: View, *, itself: str) -> BaseLookup:
 def delete_index(user: str, name: str, *, actor: Identity) -> Operation[None]:
     """Return the operation that deletes an index: its record now, its contents by the reaper.
 
-    Its refusals: IndexUnknown, Forbidden (also when it is not volatile).
+    Its refusals: Forbidden, also where there is no such index, and when it is not volatile.
     """
 
     def operation(view: View) -> tuple[Draft, None]:
-        index = get_index(view, user, name)
-        if not may_modify_index(actor, index):
-            raise Forbidden(f"no permission to delete index {index.full_name}")
+        index = permitted_index(view, user, name, Permission.INDEX_DELETE, actor)
         if not index.is_volatile:
             raise Forbidden(f"index {index.full_name} non-volatile, cannot delete")
         recorder = Recorder(view, actor=actor.user)

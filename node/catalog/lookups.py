@@ -138,4 +138,11 @@ def find_file(view: View, index_id: int, project: str, filename: str) -> FileRec
 
 def log_of(view: View, index_id: int, project: str, filename: str) -> list[Fields]:
     """Return the log of a file, oldest item first."""
-    return [unpack_map(view, value) for _, value in view.scan(keys.log_prefix(index_id, project, filename))]
+    return [item for _, item in logged_items(view, index_id, project, filename)]
+
+
+def logged_items(view: View, index_id: int, project: str, filename: str) -> Iterator[tuple[int, Fields]]:
+    """Yield the log of a file, oldest item first, with the serials of the entries that wrote the items."""
+    prefix = keys.log_prefix(index_id, project, filename)
+    for key, value in view.scan(prefix):
+        yield keys.unpack_id(key[len(prefix) : len(prefix) + 8]), unpack_map(view, value)

@@ -10,7 +10,7 @@ FILENAME_BYTES_MAX = 255
 OWNER_NAME_BYTES_MAX = 128
 
 _SEPARATORS = re.compile(r"[^A-Za-z0-9]+")
-_PROJECT_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
+_PROJECT_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _FORBIDDEN_IN_OWNER_NAMES = re.compile(r"[\x00-\x20!\"#$%&'()*+,/:;<=>?\[\\\]^`{|}~]")
 _FORBIDDEN_IN_METADATA = re.compile(r"[<>%#\"]")
 _ARCHIVE_NAME = re.compile(r".*\.(exe|tar\.gz|bz2|rpm|deb|zip|tgz|egg|dmg|msi|whl)")
@@ -50,16 +50,17 @@ def check_release_name(name: str, version: str) -> None:
     """
     problem = None
     if not name:
-        problem = "name is empty"
+        problem = 'Missing required field "name"'
     elif not version:
-        problem = "version is empty"
-    elif _FORBIDDEN_IN_METADATA.search(name) or _FORBIDDEN_IN_METADATA.search(version):
-        problem = f'name {name!r} or version {version!r} contains a character of <>%#"'
+        problem = 'Missing required field "version"'
     elif not _PROJECT_NAME.fullmatch(name):
-        problem = (
-            f"name {name!r} must consist of ASCII letters, digits, '.', '_' and '-', "
-            "and start and end with a letter or digit"
-        )
+        problem = "Invalid package name. Names must contain only ASCII letters, digits, underscores, hyphens, and periods"
+    elif not name[0].isalnum():
+        problem = "Invalid package name. Names must start with an ASCII letter or digit"
+    elif not name[-1].isalnum():
+        problem = "Invalid package name. Names must end with an ASCII letter or digit"
+    elif _FORBIDDEN_IN_METADATA.search(version):
+        problem = "Invalid package name or version (URL safety)"
     elif "/" in version or _UNPRINTABLE.search(version):
         problem = f"version {version!r} contains a character that is not allowed"
     elif len(name) > PROJECT_NAME_CHARACTERS_MAX or len(version.encode()) > VERSION_CHARACTERS_MAX:

@@ -12,7 +12,10 @@ REMOVED = object()
 
 STAGE = "stage"
 MIRROR = "mirror"
+_DROPPED_ON_STAGES = ("pypi_whitelist",)
 _DROPPED_ON_MIRRORS = ("bases", "acl_upload", "mirror_whitelist", "pypi_whitelist")
+_OTHER_NAMES = {"acl_pkg_read": "acl_read"}
+"""Names that plugins of devpi give to options which are part of Wheelyard."""
 
 BaseLookup = Callable[[str], bool | None]
 """Says whether a base ``user/index`` exists; None when the words are no such pair."""
@@ -87,7 +90,7 @@ def _parse_inheritance(value: Any) -> str:
 
 def _parse_mirror_url(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
-        raise BadRequest("'mirror_url' option must be a URL that starts with http:// or https://.")
+        raise BadRequest("'mirror_url' option must be a URL.")
     return value
 
 
@@ -95,7 +98,7 @@ def _parse_integer(value: Any) -> int:
     try:
         return int(value)
     except (TypeError, ValueError):
-        raise BadRequest(f"'mirror_cache_expiry' option must be an integer, not {value!r}.") from None
+        raise BadRequest("'mirror_cache_expiry' option must be an integer") from None
 
 
 def _keep(value: Any) -> Any:
@@ -106,6 +109,7 @@ _STAGE_PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "volatile": parse_boolean,
     "acl_upload": _parse_acl,
     "acl_toxresult_upload": _parse_acl,
+    "acl_read": _parse_acl,
     "mirror_whitelist": _parse_whitelist,
     "mirror_whitelist_inheritance": _parse_inheritance,
     "custom_data": _keep,
@@ -114,6 +118,7 @@ _STAGE_PARSERS: Mapping[str, Callable[[Any], Any]] = {
 }
 _MIRROR_PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "volatile": parse_boolean,
+    "acl_read": _parse_acl,
     "mirror_url": _parse_mirror_url,
     "mirror_cache_expiry": _parse_integer,
     "mirror_ignore_serial_header": parse_boolean,
@@ -156,9 +161,8 @@ def normalize_options(kind: str, given: Mapping[str, Any], base_exists: BaseLook
         BadRequest: an unknown option, or a value that does not fit, with devpi's sentence.
 
     """
-    given = {
-        key: value for key, value in given.items() if not (kind == MIRROR and key in _DROPPED_ON_MIRRORS)
-    }
+    dropped = _DROPPED_ON_MIRRORS if kind == MIRROR else _DROPPED_ON_STAGES
+    given = {key: value for key, value in given.items() if key not in dropped}
     parsers = _MIRROR_PARSERS if kind == MIRROR else _STAGE_PARSERS
     known = {*parsers, "bases"} if kind == STAGE else set(parsers)
     unknown = {key: value for key, value in given.items() if key not in known and value is not REMOVED}
@@ -177,6 +181,11 @@ def _parse(key: str, value: Any, parsers: Mapping[str, Callable[[Any], Any]], ba
     return parse_bases(value, base_exists) if key == "bases" else parsers[key](value)
 
 
+def with_known_names(given: Mapping[str, Any]) -> Fields:
+    """Return options under the names that are stored."""
+    return {_OTHER_NAMES.get(key, key): value for key, value in given.items()}
+
+
 def apply_operations(options: Fields, operations: Sequence[Any]) -> Fields:
     """Return options after devpi's list of ``key=value``, ``key+=value``, ``key-=value``, ``key-=``.
 
@@ -186,15 +195,15 @@ def apply_operations(options: Fields, operations: Sequence[Any]) -> Fields:
     """
     changed = dict(options)
     for operation in operations:
-        if not isinstance(operation, str) or "=" not in operation:
+        if not isinstance(operation, str):
             raise BadRequest(f"invalid operation {operation!r}, expected key=value, key+=value or key-=value")
-        key, _, value = operation.partition("=")
-        if key.endswith("+"):
-            changed[key[:-1]] = _added(changed, key[:-1], value)
-        elif key.endswith("-") and value:
-            changed[key[:-1]] = _without(changed, key[:-1], value)
-        elif key.endswith("-"):
-            changed[key[:-1]] = REMOVED
+        word, _, value = operation.partition("=")
+        key = word.removesuffix("+") if word.endswith("+") else word.removesuffix("-")
+        key = _OTHER_NAMES.get(key, key)
+        if word.endswith("+"):
+            changed[key] = _added(changed, key, value)
+        elif word.endswith("-"):
+            changed[key] = _without(changed, key, value) if value else REMOVED
         else:
             changed[key] = value
     return changed

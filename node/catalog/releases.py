@@ -1,6 +1,6 @@
 """Releases: register metadata, add files, record what happened to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgpack
 
@@ -8,7 +8,7 @@ from node.catalog import keys
 from node.catalog.lookups import find_file, get_index
 from node.catalog.metadata import Form, merged_metadata, metadata_from_form
 from node.catalog.names import check_filename, normalize_project
-from node.catalog.permissions import Identity, may_upload
+from node.catalog.permissions import Identity, Permission, allows_on
 from node.catalog.recorder import Recorder
 from node.catalog.records import Fields, FileRecord, IndexRecord, unpack_map
 from node.errors import FileExists, Forbidden, LoginRequired, NotFound
@@ -58,7 +58,7 @@ def check_upload_target(view: View, user: str, name: str, actor: Identity) -> In
     index = get_index(view, user, name)
     if index.is_mirror:
         raise NotFound("cannot submit to mirror index")
-    if may_upload(actor, index):
+    if allows_on(actor, Permission.UPLOAD, index):
         return index
     if actor.is_anonymous:
         raise LoginRequired("authentication required to upload")
@@ -102,13 +102,15 @@ def upload_file(
             raise FileExists(file.filename)
         recorder = Recorder(view, actor=actor.user)
         old = find_metadata(view, index.index_id, sent["name"], sent["version"])
-        record_metadata(recorder, index.index_id, merged_metadata(old, form))
+        metadata = merged_metadata(old, form)
+        record_metadata(recorder, index.index_id, metadata)
         record = new_record(file, project, sent["version"], uploader=actor.user, now_ms=now_ms)
+        if file.metadata is None and record.requires_python is None:
+            # What says nothing of itself needs what its release needs, as devpi has it.
+            record = replace(record, requires_python=metadata.get("requires_python") or None)
         recorder.put_file(index.index_id, record, metadata=file.metadata)
         log = FileLog(recorder, view, index.index_id, project, file.filename)
-        if existing is not None:
-            overwritten = log.restart()
-            log.add({"what": "overwrite", "who": None, "when": now_ms, "count": overwritten + 1})
+        log.restart(was_there=existing is not None, now_ms=now_ms)
         log.add({"what": "upload", "who": actor.user, "when": now_ms, "dst": index.full_name})
         return recorder.draft(), Stored()
 
@@ -159,13 +161,14 @@ class FileLog:
         self._where = (index_id, project, filename)
         self._number = 0
 
-    def restart(self) -> int:
-        """Drop what is there, for a file that is replaced; return how often it was replaced before."""
+    def restart(self, *, was_there: bool, now_ms: int) -> None:
+        """Drop what is there, for a file that is replaced, and say how often it was replaced."""
         overwritten = 0
         for key, value in self._view.scan(keys.log_prefix(*self._where)):
             overwritten = max(overwritten, msgpack.unpackb(value).get("count", 0))
             self._recorder.delete(key)
-        return overwritten
+        if was_there:
+            self.add({"what": "overwrite", "who": None, "when": now_ms, "count": overwritten + 1})
 
     def add(self, item: Fields) -> None:
         """Add one item; ``when`` is in milliseconds."""

@@ -7,7 +7,7 @@ from node.catalog import keys
 from node.catalog.indexes import public_options, record_deletion
 from node.catalog.lookups import find_user, find_user_id, indexes_of, user_names
 from node.catalog.names import check_owner_name
-from node.catalog.permissions import Identity, may_delete_user, may_modify_user
+from node.catalog.permissions import Identity, Permission, allows
 from node.catalog.recorder import Recorder
 from node.catalog.records import Fields
 from node.catalog.times import iso_seconds
@@ -24,11 +24,12 @@ def create_user(
 ) -> Operation[Fields]:
     """Return the operation that makes a user; its result is the user as devpi shows it.
 
-    Its refusals: BadRequest (name, unknown fields), Conflict (the user exists).
+    Its refusals: Forbidden, BadRequest (name, unknown fields), Conflict (the user exists).
     """
 
     def operation(view: View) -> tuple[Draft, Fields]:
-        check_new_user(view, user, given)
+        check_user_is_new(view, user, actor)
+        check_fields(user, given)
         recorder = Recorder(view, actor=actor.user)
         record: Fields = {"username": user, "created": iso_seconds(now_ms)}
         record |= {key: given[key] for key in PUBLIC_FIELDS if given.get(key)}
@@ -43,16 +44,27 @@ def create_user(
     return operation
 
 
-def check_new_user(view: View, user: str, given: Mapping[str, Any]) -> None:
+def check_user_is_new(view: View, user: str, actor: Identity) -> None:
     """Refuse a user that cannot be made; called before the costly hash, and again with it.
 
     Raises:
+        Forbidden: only those whom ``--restrict-modify`` lists may make users.
         Conflict: the user exists.
+
+    """
+    if not allows(actor, Permission.USER_CREATE, user=user):
+        raise Forbidden(f"no permission to create user {user}")
+    if find_user_id(view, user) is not None:
+        raise Conflict("user already exists")
+
+
+def check_fields(user: str, given: Mapping[str, Any]) -> None:
+    """Refuse what no user may be called or have.
+
+    Raises:
         BadRequest: the name has blocked characters, or a field is unknown.
 
     """
-    if find_user_id(view, user) is not None:
-        raise Conflict("user already exists")
     check_owner_name("username", user)
     unknown = set(given) - {*PUBLIC_FIELDS, *_IGNORED_FIELDS}
     if unknown:
@@ -69,7 +81,7 @@ def modify_user(
     """
 
     def operation(view: View) -> tuple[Draft | None, None]:
-        user_id, record = check_modification(view, user, actor)
+        user_id, record = check_modification(view, user, given, actor)
         changed = dict(record)
         for key in PUBLIC_FIELDS:
             if key in given:
@@ -91,8 +103,10 @@ def modify_user(
     return operation
 
 
-def check_modification(view: View, user: str, actor: Identity) -> tuple[int, Fields]:
-    """Return the id and record of a user whom ``actor`` may change.
+def check_modification(
+    view: View, user: str, given: Mapping[str, Any], actor: Identity
+) -> tuple[int, Fields]:
+    """Return the id and record of a user whom ``actor`` may change in that way.
 
     Raises:
         UserUnknown: there is no such user.
@@ -100,10 +114,13 @@ def check_modification(view: View, user: str, actor: Identity) -> tuple[int, Fie
 
     """
     found = find_user(view, user)
-    if not may_modify_user(actor, user):
-        raise Forbidden(f"no permission to modify user {user}")
     if found is None:
         raise UserUnknown(user)
+    if set(given) == {"password"}:
+        if not allows(actor, Permission.USER_MODIFY_PASSWORD, user=user):
+            raise Forbidden(f"no permission to change password for user {user}")
+    elif not allows(actor, Permission.USER_MODIFY, user=user):
+        raise Forbidden(f"no permission to modify user {user}")
     return found
 
 
@@ -134,7 +151,7 @@ def delete_user(user: str, *, actor: Identity) -> Operation[None]:
 
     def operation(view: View) -> tuple[Draft, None]:
         user_id = find_user_id(view, user)
-        if not may_delete_user(actor, user):
+        if not allows(actor, Permission.USER_DELETE, user=user):
             raise Forbidden(f"no permission to delete user {user}")
         if user_id is None:
             raise UserUnknown(user)

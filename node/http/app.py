@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from node.http import cluster, files, indexes, operators, projects, simple, users
+from node.http import aliases, cluster, files, indexes, operators, passwd, projects, simple, users
+from node.http.cors import answer_preflights, hide_software
 from node.http.errors import errors_to_http
+from node.http.guard import authcheck, login_required
 from node.http.keys import CONNECTIONS, SERVICES
 from node.http.paths import clean_paths
 from node.http.proxy import pass_on_writes
@@ -17,7 +19,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _USER = "/{user:[^+/]+}"
 _INDEX = _USER + "/{index:[^+/]+}"
 _PROJECT = _INDEX + "/{project:[^+/]+}"
-_VERSION = _PROJECT + "/{version:[^+/]+}"
+_VERSION = _PROJECT + "/{version:[^/]+}"
 _FILE = _INDEX + "/{kind:\\+[fe]}/{start:[^/]{3}}/{rest:[^/]{13}}/{filename:[^/]+}"
 _BODY_BYTES_MAX = 1 << 40
 """aiohttp's own limit is off: each reader has its own, and uploads never go through aiohttp's buffers."""
@@ -30,6 +32,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", "/+metrics", operators.get_metrics),
     ("POST", "/+cluster/stream", cluster.stream),
     ("POST", "/+cluster/ack", cluster.acknowledge),
+    ("POST", "/+cluster/passwd", passwd.change_password),
     ("GET", "/+cluster/blob/{sha256}", cluster.get_blob),
     ("GET", "/+cluster/mirror/{index_id:\\d+}/page/{project}", cluster.get_mirror_page),
     ("GET", "/+cluster/mirror/{index_id:\\d+}/metadata/{key}/{filename}", cluster.get_mirror_metadata),
@@ -38,6 +41,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _USER + "/+api", indexes.describe_api),
     ("GET", _INDEX + "/+api", indexes.describe_api),
     ("POST", "/+login", users.login),
+    ("GET", "/+authcheck", authcheck),
     ("GET", "/", users.list_users),
     ("GET", _USER + "{slash:/?}", users.get_user),
     ("PUT", _USER + "{slash:/?}", users.put_user),
@@ -48,6 +52,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _INDEX + "/{simple:\\+simple}/{project:[^/]+}", simple.redirect_to_slash),
     ("GET", _INDEX + "/{simple:\\+simple}/{project:[^/]+}/", simple.redirect_to_normalized),
     ("POST", _INDEX + "/{simple:\\+simple}/{project:[^/]+}/refresh", simple.refresh),
+    ("GET", _INDEX + "/{simple:simple}{slash:/?}", aliases.get_list),
+    ("GET", _INDEX + "/{simple:simple}/{project:[^+/]+}{slash:/?}", aliases.get_page),
     ("GET", _FILE, files.get_file),
     ("DELETE", _FILE, files.remove_file),
     ("GET", _INDEX + "{slash:/?}", indexes.get_one),
@@ -66,7 +72,8 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 def create_app(services: Services) -> web.Application:
     """Return the application of one node."""
     app = web.Application(
-        middlewares=[errors_to_http, pass_on_writes, clean_paths], client_max_size=_BODY_BYTES_MAX
+        middlewares=[errors_to_http, answer_preflights, pass_on_writes, clean_paths],
+        client_max_size=_BODY_BYTES_MAX,
     )
     app[SERVICES] = services
     app[CONNECTIONS] = lambda: None
@@ -75,6 +82,7 @@ def create_app(services: Services) -> web.Application:
             app.router.add_get(path, handler, allow_head=True)
         else:
             app.router.add_route(method, path, handler)
+    app.on_response_prepare.append(hide_software)
     app.on_response_prepare.append(add_common_headers)
     app.on_response_prepare.append(cluster.prove_answer)
     return app

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
+import structlog
 from aiohttp import web
 
 from node.catalog.lookups import index_by_id
@@ -12,15 +13,17 @@ from node.errors import Forbidden, NotFound, Unavailable
 from node.http.bodies import read_bounded
 from node.http.keys import SERVICES
 from node.http.mirrored import send_mirrored
-from node.http.streams import send_path
+from node.http.streams import cut, send_path
 from node.mirror.source import MirrorSource
 from replication.errors import ProofRefused
 from replication.hello import ACK_BYTES_MAX, HELLO_BYTES_MAX, Ack, Hello
 from replication.trust import HEADER_ANSWER, HEADER_NODE, HEADER_NONCE
+from storage.errors import StorageError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PREFIX = "/+cluster/"
 _OCTETS = "application/octet-stream"
+_log = structlog.get_logger()
 
 
 def for_nodes(handler: Handler) -> Handler:
@@ -55,9 +58,15 @@ async def stream(request: web.Request) -> web.StreamResponse:
     _check_sender(request, hello.card.node_id)
     response = web.StreamResponse(headers={"Content-Type": _OCTETS, "X-Accel-Buffering": "no"})
     await response.prepare(request)
-    async with aclosing(role.feeder.feed(hello)) as frames:
-        async for encoded in frames:
-            await response.write(encoded)
+    try:
+        async with aclosing(role.feeder.feed(hello)) as frames:
+            async for encoded in frames:
+                await response.write(encoded)
+    except (StorageError, OSError) as error:
+        # An answer in words would become part of the stream; a cut one is taken up again where it was cut.
+        _log.warning("stream ended", replica=hello.card.node_id, error=str(error) or type(error).__name__)
+        cut(request)
+        return response
     await response.write_eof()
     return response
 

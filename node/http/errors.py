@@ -50,8 +50,10 @@ async def errors_to_http(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         if error.status < 400:
             raise
+        # devpi has no 405: a method that a path does not know is a page that is not there.
+        status = 404 if error.status == 405 else error.status
         message = {404: "no such page", 405: "no such method here"}.get(error.status, error.reason)
-        return _answer(request, error.status, message, None)
+        return _answer(request, status, message, None)
     except Refusal as refusal:
         return _refused(request, refusal)
     except (StorageError, ReplicationError, MirrorError) as error:
@@ -85,7 +87,7 @@ def _refused(request: web.Request, refusal: Refusal) -> web.StreamResponse:
 def _answer(request: web.Request, status: int, message: str, retry_after_seconds: int | None) -> web.Response:
     if wants_json(request):
         response = envelope(status, message=message)
-    elif request.get(SENTENCE_IN_REASON):
+    elif has_sentence_in_reason(request, status):
         response = web.Response(status=status, text=message + "\n")
     else:
         title = HTTPStatus(status).phrase
@@ -93,12 +95,17 @@ def _answer(request: web.Request, status: int, message: str, retry_after_seconds
         response = web.Response(
             status=status, text=f"{page}{escape(message)}\n</body>\n</html>\n", content_type="text/html"
         )
-    if request.get(SENTENCE_IN_REASON):
+    if has_sentence_in_reason(request, status):
         response.set_status(status, reason_phrase(message))
     response.headers["Cache-Control"] = "no-store"
     if retry_after_seconds is not None:
         response.headers["Retry-After"] = str(retry_after_seconds)
     return response
+
+
+def has_sentence_in_reason(request: web.Request, status: int) -> bool:
+    """Say whether an upload client looks for the sentence in the reason phrase; not of a challenge, as in devpi."""
+    return bool(request.get(SENTENCE_IN_REASON)) and status != 401
 
 
 def reason_phrase(message: str) -> str:

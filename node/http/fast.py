@@ -7,6 +7,7 @@ from aiohttp import web
 from node.finished import FinishedAnswers, RequestKey
 from node.http.etags import matches_etag
 from node.http.head import RequestHead
+from node.http.keys import PRIVATE
 
 _SPECIAL_HEADERS = (b"range", b"x-outside-url", b"x-devpi-absolute-urls")
 """Headers that make an answer special: requests with one of them go the ordinary way."""
@@ -32,7 +33,7 @@ class FastAnswers:
         given = headers.get(b"if-none-match")
         common = self._common_lines()
         if given is not None and matches_etag(given.decode("latin-1"), answer.etag):
-            return b"HTTP/1.1 304 Not Modified\r\n" + answer.head_without_length + common
+            return b"HTTP/1.1 304 Not Modified\r\n" + answer.head_not_modified + common
         if answer.wire_common is not common:
             answer.wire = b"HTTP/1.1 200 OK\r\n" + answer.head + common + answer.body
             answer.wire_common = common
@@ -41,7 +42,9 @@ class FastAnswers:
 
 def is_plain(request: web.Request) -> bool:
     """Say whether a request's answer may be remembered for requests that look the same."""
-    return request.method == "GET" and not any(name.decode() in request.headers for name in _SPECIAL_HEADERS)
+    if request.method != "GET" or request.get(PRIVATE):
+        return False
+    return not any(name.decode() in request.headers for name in _SPECIAL_HEADERS)
 
 
 def request_key(request: web.Request) -> RequestKey:

@@ -8,6 +8,7 @@ from node.http.bodies import read_json, read_json_object
 from node.http.keys import SERVICES
 from node.http.outside import outside_url
 from node.http.push import push
+from node.http.reading import check_reader
 from node.http.respond import envelope
 from node.http.simple import get_projects, is_for_installers
 from node.http.uploads import is_upload, receive_upload
@@ -29,7 +30,11 @@ async def get_one(request: web.Request) -> web.StreamResponse:
     user, name = request.match_info["user"], request.match_info["index"]
     with request.app[SERVICES].store.view() as view:
         index = get_index(view, user, name)
-        shown = show_index(view, index, projects="no_projects" not in request.query)
+    has_projects = "no_projects" not in request.query
+    if has_projects:
+        await check_reader(request, index)
+    with request.app[SERVICES].store.view() as view:
+        shown = show_index(view, index, projects=has_projects)
     return envelope(kind="indexconfig", result=shown)
 
 

@@ -7,15 +7,22 @@ from aiohttp import web
 from node.catalog.names import normalize_project
 from node.catalog.records import IndexRecord
 from node.errors import NotFound
-from node.http.etags import matches_etag
 from node.http.keys import SERVICES
-from node.http.ranges import Part, Unsatisfiable, wanted_part
-from node.http.streams import content_type_of, cut, file_headers, send_path
-from node.mirror.cache import CachedFile
+from node.http.ranges import Part, wanted_part
+from node.http.streams import (
+    METADATA_TYPE,
+    answer_without_body,
+    content_type_of,
+    cut,
+    file_headers,
+    send_bytes,
+    send_path,
+)
 from node.mirror.errors import DownloadCorrupt, MirrorError, RangeUnsupported
 from node.mirror.growing import GrowingFile
 from node.mirror.page import MirrorLink
 from node.mirror.source import MirrorSource
+from storage.errors import StorageError
 
 PASSED_THROUGH_BYTES_MAX = 1 << 20
 """Ranges up to this size of a file that is not cached are fetched alone: what reads a wheel's directory."""
@@ -31,14 +38,15 @@ async def send_mirrored(
     content_type = content_type_of(filename)
     cached = mirror.cached_file(source, link)
     if cached is None:
-        early = await _without_download(request, source, link, etag, content_type)
+        headers = file_headers(etag, content_type)
+        early = await _without_download(request, source, link, headers)
         if early is not None:
             return early
         opened = await mirror.file(source, link)
         if isinstance(opened, GrowingFile):
-            return await _stream(request, opened, file_headers(etag, content_type))
+            return await _stream(request, opened, headers)
         cached = opened
-    return await _send_cached(request, cached, etag, content_type)
+    return await send_path(request, cached.path, cached.size_bytes, etag=etag, content_type=content_type)
 
 
 async def send_mirrored_metadata(
@@ -50,10 +58,7 @@ async def send_mirrored_metadata(
     source, link = await find_link(request, index, link_key, filename)
     metadata = await request.app[SERVICES].mirror.core_metadata(source, link)
     etag = f'"{hashlib.sha256(metadata).hexdigest()}"'
-    headers = file_headers(etag, "application/octet-stream")
-    if matches_etag(request.headers.get("If-None-Match", ""), etag):
-        return web.Response(status=304, headers=headers)
-    return web.Response(body=metadata, headers=headers)
+    return send_bytes(request, metadata, etag=etag, content_type=METADATA_TYPE)
 
 
 async def find_link(
@@ -79,67 +84,41 @@ async def find_link(
 
 
 async def _without_download(
-    request: web.Request, source: MirrorSource, link: MirrorLink, etag: str, content_type: str
+    request: web.Request, source: MirrorSource, link: MirrorLink, headers: dict[str, str]
 ) -> web.StreamResponse | None:
     """Answer HEAD, validators and short ranges of a file that is not cached, if its size is known."""
-    headers = file_headers(etag, content_type)
-    if matches_etag(request.headers.get("If-None-Match", ""), etag):
-        return web.Response(status=304, headers=headers)
     size_bytes = link.file.size
-    if size_bytes is None:
+    if size_bytes is None and request.method == "HEAD":
         return None
-    part = wanted_part(request.headers, size_bytes, etag)
-    if isinstance(part, Unsatisfiable):
-        return web.Response(status=416, headers={**headers, "Content-Range": f"bytes */{size_bytes}"})
-    if isinstance(part, Part):
-        return await _pass_through(request, source, link, part, size_bytes, headers)
-    if request.method == "HEAD":
-        response = web.Response(headers=headers)
-        response.content_length = size_bytes
-        return response
-    return None
-
-
-async def _pass_through(
-    request: web.Request,
-    source: MirrorSource,
-    link: MirrorLink,
-    part: Part,
-    size_bytes: int,
-    headers: dict[str, str],
-) -> web.StreamResponse | None:
-    if part.end - part.start > PASSED_THROUGH_BYTES_MAX:
+    early = answer_without_body(request, headers, size_bytes)
+    if early is not None or size_bytes is None:
+        return early
+    part = wanted_part(request.headers, size_bytes, headers["ETag"])
+    if not isinstance(part, Part) or part.end - part.start > PASSED_THROUGH_BYTES_MAX:
         return None
-    headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size_bytes}"
-    if request.method == "HEAD":
-        response = web.Response(status=206, headers=headers)
-        response.content_length = part.end - part.start
-        return response
     try:
         body = await request.app[SERVICES].mirror.read_range(source, link, part.start, part.end)
     except RangeUnsupported:
         return None
+    headers = {**headers, "Content-Range": part.content_range(size_bytes)}
     return web.Response(status=206, headers=headers, body=body)
-
-
-async def _send_cached(
-    request: web.Request, cached: CachedFile, etag: str, content_type: str
-) -> web.StreamResponse:
-    return await send_path(request, cached.path, cached.size_bytes, etag=etag, content_type=content_type)
 
 
 async def _stream(request: web.Request, growing: GrowingFile, headers: dict[str, str]) -> web.StreamResponse:
     """Send a download while it grows; what turns out wrong never gets its last bytes."""
-    if growing.size_bytes is not None:
-        part = wanted_part(request.headers, growing.size_bytes, headers["ETag"])
-    else:
-        part = None
+    if growing.size_bytes is None:
+        await growing.until_started()
+    size_bytes = growing.size_bytes
+    early = answer_without_body(request, headers, size_bytes)
+    if early is not None:
+        return early
+    part = None if size_bytes is None else wanted_part(request.headers, size_bytes, headers["ETag"])
     response = web.StreamResponse(headers={**headers, "X-Accel-Buffering": "no"})
-    start, end = 0, growing.size_bytes
-    if isinstance(part, Part):
+    start, end = 0, size_bytes
+    if isinstance(part, Part) and size_bytes is not None:
         start, end = part.start, part.end
         response.set_status(206)
-        response.headers["Content-Range"] = f"bytes {start}-{end - 1}/{growing.size_bytes}"
+        response.headers["Content-Range"] = part.content_range(size_bytes)
     if end is not None:
         response.content_length = end - start
     try:
@@ -147,10 +126,10 @@ async def _stream(request: web.Request, growing: GrowingFile, headers: dict[str,
             if not response.prepared:
                 await response.prepare(request)
             await response.write(chunk)
-    except (MirrorError, OSError) as error:
+    except (MirrorError, StorageError, OSError) as error:
         if not response.prepared:
             raise (
-                error if isinstance(error, MirrorError) else DownloadCorrupt(growing.filename, str(error))
+                DownloadCorrupt(growing.filename, str(error)) if isinstance(error, OSError) else error
             ) from error
         cut(request)
         return response

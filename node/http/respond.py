@@ -5,7 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
-from node.http.keys import SERIAL, SERVICES
+from node.http.keys import PRIVATE, SERIAL, SERVICES
 
 JSON_TYPE = "application/json"
 """Exactly this, without a charset: devpi's client and uv compare with ``==``."""
@@ -36,5 +36,10 @@ async def add_common_headers(request: web.Request, response: web.StreamResponse)
     headers = response.headers
     for name, value in services.common_headers().items():
         headers.setdefault(name, value)
+    if request.get(PRIVATE):
+        if response.status < 400:
+            headers["Cache-Control"] = "private, no-cache"
+            headers["Vary"] = "Authorization, X-Devpi-Auth, Accept, Accept-Encoding"
+        headers.pop("Access-Control-Allow-Origin", None)
     serial = request.get(SERIAL, services.store.position.serial)
     headers.setdefault("X-DEVPI-SERIAL", str(serial))

@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hmac import compare_digest
 from urllib.parse import parse_qsl
 
-from aiohttp import BodyPartReader, web
+from aiohttp import BodyPartReader, ClientPayloadError, web
+from aiohttp.http import HttpProcessingError
 
-from node.catalog.names import check_filename, check_release_name
+from node.catalog.lookups import find_file, get_index
+from node.catalog.names import check_filename, check_release_name, normalize_project
 from node.catalog.releases import (
     Identical,
     ReceivedFile,
@@ -19,18 +23,21 @@ from node.catalog.releases import (
     upload_file,
 )
 from node.clock import now_ms
-from node.errors import BadRequest, TooLarge
+from node.errors import BadRequest, FileExists, TooLarge, Unavailable
 from node.http.bodies import read_bounded
 from node.http.keys import SENTENCE_IN_REASON, SERVICES
-from node.http.wheels import read_release_archive
+from node.http.wheels import checked_requires_python, read_release_archive
 from node.http.writing import identify, write
 from storage.blob_writer import BlobWriter
 from storage.blobs import BlobStore
+from storage.errors import StorageFull
+from storage.store import Store
 
 FIELDS_BYTES_MAX = 8 << 20
 """All text fields of one upload together; a long description is some hundred KB."""
 FIELDS_MAX = 5000
 CHUNK_BYTES = 256 * 1024
+IDENTICAL = "Upload of identical file to non volatile index."
 _FORM_TYPES = {"multipart/form-data", "application/x-www-form-urlencoded"}
 
 
@@ -61,6 +68,9 @@ async def receive_upload(request: web.Request) -> web.Response:
     request[SENTENCE_IN_REASON] = True
     services = request.app[SERVICES]
     user, name = request.match_info["user"], request.match_info["index"]
+    refusal = services.write_refusal()
+    if refusal is not None:
+        raise Unavailable(refusal)
     limit_bytes = services.config.max_upload_bytes
     if (request.content_length or 0) > limit_bytes + FIELDS_BYTES_MAX:
         raise TooLarge(limit_bytes)
@@ -75,12 +85,13 @@ async def receive_upload(request: web.Request) -> web.Response:
             return web.Response()
         if action != "file_upload":
             raise BadRequest(f"action {action!r} not supported" if action else ":action field not found")
+        _check_form(form)
+        if _is_present(services.store, user, name, form):
+            return web.Response(reason=IDENTICAL)
         file = await _receive_file(form)
         operation = upload_file(user, name, file, form.fields, actor=actor, now_ms=now_ms())
         outcome = await write(request, operation)
-    if isinstance(outcome, Identical):
-        return web.Response(reason="Upload of identical file to non volatile index.")
-    return web.Response()
+    return web.Response(reason=IDENTICAL) if isinstance(outcome, Identical) else web.Response()
 
 
 async def _read_form(
@@ -95,7 +106,9 @@ async def _read_form(
             count += 1
             if not isinstance(part, BodyPartReader) or count > FIELDS_MAX:
                 raise BadRequest("the form has nested parts or too many fields")
-            if part.name == "content" and part.filename is not None and form.content is None:
+            if part.name == "content" and part.filename is not None:
+                if form.content is not None:
+                    raise BadRequest("the form has more than one file")
                 form.filename = part.filename
                 form.content = cleanup.enter_context(blobs.writer(with_upload_digests=True))
                 await _receive_content(part, form.content, limit_bytes)
@@ -103,8 +116,12 @@ async def _read_form(
                 value = await _read_text(part, left)
                 left -= len(value)
                 form.fields[part.name or ""].append(value.decode(errors="replace"))
+    except HttpProcessingError as error:
+        raise BadRequest("the form cannot be read: a part has a broken head") from error
     except (ValueError, AssertionError, LookupError) as error:
         raise BadRequest(f"the form cannot be read: {error}") from error
+    except (web.RequestPayloadError, ClientPayloadError) as error:
+        raise BadRequest("the body ended too early") from error
     return form
 
 
@@ -130,41 +147,106 @@ async def _read_text(part: BodyPartReader, limit_bytes: int) -> bytes:
     return bytes(value)
 
 
+@contextlib.contextmanager
+def disk_full_refused() -> Iterator[None]:
+    """Turn the system's error about a full disk into the one that clients get.
+
+    Raises:
+        StorageFull: the disk is full, or the quota is used up.
+        OSError: any other.
+
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        raise StorageFull(detail=error.strerror or "the disk is full") from error
+
+
 async def _receive_content(part: BodyPartReader, writer: BlobWriter, limit_bytes: int) -> None:
     while chunk := await part.read_chunk(CHUNK_BYTES):
         if writer.size_bytes + len(chunk) > limit_bytes:
             raise TooLarge(limit_bytes)
         # Into the page cache: some tens of microseconds. What waits for the disk is the commit.
-        writer.write(chunk)
+        with disk_full_refused():
+            writer.write(chunk)
 
 
-async def _receive_file(form: Form) -> ReceivedFile:
-    """Check what was received and make its bytes durable.
+def _check_form(form: Form) -> None:
+    """Check what was received, without opening it.
 
     Raises:
         BadRequest: with one sentence, in devpi's order of checks.
 
     """
     writer = form.content
-    if writer is None or form.filename is None:
+    if writer is None or not form.filename:
         raise BadRequest("content file field not found")
     if form.last("protocol_version") not in {"", "1"}:
         raise BadRequest("Unknown protocol version.")
     name, version = form.last("name"), form.last("version")
     check_release_name(name, version)
     check_filename(name, version, form.filename)
+    is_wheel = form.filename.endswith(".whl")
+    filetype = form.last("filetype")
+    if filetype and is_wheel != (filetype == "bdist_wheel"):
+        raise BadRequest(f"the file type {filetype!r} does not fit the file name {form.filename!r}")
+    checked_requires_python(form.last("requires_python"))
     _check_digests(form, writer)
-    archive = await asyncio.to_thread(read_release_archive, writer.path, form.filename, name, version)
-    blob = await asyncio.to_thread(writer.commit)
+
+
+def _is_present(store: Store, user: str, name: str, form: Form) -> bool:
+    """Say whether the index has the very same file already; looked at before any byte is kept.
+
+    Raises:
+        IndexUnknown: the index went meanwhile.
+        FileExists: it has other bytes of that name, for good.
+
+    """
+    writer, filename = form.content, form.filename or ""
+    with store.view() as view:
+        index = get_index(view, user, name)
+        existing = find_file(view, index.index_id, normalize_project(form.last("name")), filename)
+    if existing is None or writer is None:
+        return False
+    if existing.sha256 == writer.sha256:
+        return True
+    if not index.is_volatile:
+        raise FileExists(filename)
+    return False
+
+
+async def _receive_file(form: Form) -> ReceivedFile:
+    """Look into the file and make its bytes durable.
+
+    Raises:
+        BadRequest: it is not what its name says.
+        OSError: the disk is full or failed.
+
+    """
+    writer, filename = form.content, form.filename
+    if writer is None or filename is None:
+        raise BadRequest("content file field not found")
+    name, version = form.last("name"), form.last("version")
+    archive = await asyncio.to_thread(read_release_archive, writer.path, filename, name, version)
+    # An archive that was read speaks for itself: pip refuses a page that says anything else.
+    requires_python = (
+        archive.requires_python if archive else checked_requires_python(form.last("requires_python"))
+    )
+    metadata = archive.metadata if archive else None
+    with disk_full_refused():
+        blob = await asyncio.to_thread(writer.commit)
+    is_wheel = filename.endswith(".whl")
     return ReceivedFile(
-        filename=form.filename,
+        filename=filename,
         sha256=blob.sha256,
         size_bytes=blob.size_bytes,
-        filetype=form.last("filetype"),
-        pyversion=form.last("pyversion"),
-        requires_python=archive.requires_python or form.last("requires_python") or None,
-        metadata=archive.metadata,
-        metadata_sha256=None if archive.metadata is None else hashlib.sha256(archive.metadata).digest(),
+        filetype=form.last("filetype") or ("bdist_wheel" if is_wheel else "sdist"),
+        pyversion=form.last("pyversion") or (filename.split("-")[-3] if is_wheel else "source"),
+        requires_python=requires_python,
+        metadata=metadata,
+        metadata_sha256=None if metadata is None else hashlib.sha256(metadata).digest(),
         md5=writer.md5,
         blake2_256=writer.blake2b,
     )

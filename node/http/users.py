@@ -5,8 +5,9 @@ from aiohttp import web
 from node.auth.credentials import Credentials
 from node.auth.tokens import TOKEN_LIFETIME_SECONDS
 from node.catalog.users import (
+    check_fields,
     check_modification,
-    check_new_user,
+    check_user_is_new,
     create_user,
     delete_user,
     modify_user,
@@ -37,13 +38,14 @@ async def put_user(request: web.Request) -> web.Response:
     """``PUT /{user}``: 201 with the new user."""
     services = request.app[SERVICES]
     user = request.match_info["user"]
-    given = await read_json_object(request)
     actor = await identify(request)
     with services.store.view() as view:
-        check_new_user(view, user, given)
+        check_user_is_new(view, user, actor)
+    given = await read_json_object(request)
     password = given.get("password")
     if not isinstance(password, str):
         raise BadRequest("password needs to be set")
+    check_fields(user, given)
     password_hash = await services.passwords.hash(password)
     operation = create_user(user, given, password_hash=password_hash, actor=actor, now_ms=now_ms())
     return envelope(201, kind="userconfig", result=await write(request, operation))
@@ -56,7 +58,7 @@ async def patch_user(request: web.Request) -> web.Response:
     given = await read_json_object(request)
     actor = await identify(request)
     with services.store.view() as view:
-        check_modification(view, user, actor)
+        check_modification(view, user, given, actor)
     password = given.get("password")
     if password is not None and not isinstance(password, str):
         raise BadRequest("the password must be text")

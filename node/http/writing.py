@@ -1,6 +1,7 @@
 """How a handler has an operation written."""
 
 import asyncio
+from dataclasses import replace
 from typing import TypeVar
 
 from aiohttp import web
@@ -41,4 +42,6 @@ async def identify(request: web.Request) -> Identity:
         Unavailable: too many passwords are being verified.
 
     """
-    return await request.app[SERVICES].authenticator.identify(request.headers, address=request.remote or "")
+    services = request.app[SERVICES]
+    identity = await services.authenticator.identify(request.headers, address=request.remote or "")
+    return replace(identity, modifiers=services.config.restrict_modify)

@@ -1,10 +1,15 @@
 """Collecting what the indexes of a search path have for a project, and deciding what is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from packaging.version import InvalidVersion, Version
+
 from node.catalog.lookups import files_of, get_index, has_project, project_serial, search_path
+from node.catalog.permissions import NOBODY, Identity
+from node.catalog.reading import ShownTo, shown_to, unreadable
 from node.catalog.records import IndexRecord
 from node.catalog.visibility import Layer, MirrorRule, Verdict, decide, mirror_rule
 from node.errors import ProjectUnknown
@@ -27,7 +32,8 @@ class HostedPart:
     """What the state says of a project on a search path, and which mirrors are still to be asked."""
 
     project: str
-    path: tuple[IndexRecord, ...]
+    path: tuple[IndexRecord, ...]  # what the reader may see of it; the rule and the stamps know all
+    shown_to: ShownTo
     layers: tuple[Layer[ShownFile], ...]
     versions: frozenset[str]
     rule: MirrorRule
@@ -38,31 +44,42 @@ class HostedPart:
 
 
 def collect_hosted(
-    view: View, user: str, name: str, project: str, *, ignore_bases: bool = False
+    view: View,
+    user: str,
+    name: str,
+    project: str,
+    *,
+    reader: Identity = NOBODY,
+    ignore_bases: bool = False,
 ) -> HostedPart:
-    """Read the hosted part of a project's page in one view.
+    """Read the hosted part of a project's page in one view, as far as ``reader`` may see it.
 
     Raises:
         IndexUnknown: no such index.
+        LoginRequired, Forbidden: ``reader`` may not read the index.
 
     """
     index = get_index(view, user, name)
     path = [index] if ignore_bases else search_path(view, index)
+    hidden = unreadable(reader, path)
     stages = [stage for stage in path if not stage.is_mirror]
     hosts = [stage.index_id for stage in stages if has_project(view, stage.index_id, project)]
     layers = tuple(
         Layer(stage, tuple(hosted(stage, record) for record in files_of(view, stage.index_id, project)))
         for stage in stages
-        if stage.index_id in hosts
+        if stage.index_id in hosts and stage.index_id not in hidden
     )
     rule = mirror_rule(path, project, hosts)
     return HostedPart(
         project=project,
-        path=tuple(path),
+        path=tuple(stage for stage in path if stage.index_id not in hidden),
+        shown_to=shown_to(path, hidden),
         layers=layers,
         versions=frozenset(file.version for layer in layers for file in layer.files if file.version),
         rule=rule,
-        mirrors=tuple(stage for stage in path if stage.is_mirror) if rule.is_open else (),
+        mirrors=tuple(stage for stage in path if stage.is_mirror and stage.index_id not in hidden)
+        if rule.is_open
+        else (),
         stamps=Stamps(
             configuration=configuration_serial(view),
             project=project,
@@ -71,7 +88,7 @@ def collect_hosted(
             ),
         ),
         serial=view.position.serial,
-        is_hosted=bool(hosts),
+        is_hosted=any(index_id not in hidden for index_id in hosts),
     )
 
 
@@ -81,6 +98,7 @@ class CollectedPage:
 
     project: str
     path: tuple[IndexRecord, ...]
+    shown_to: ShownTo
     verdicts: Sequence[Verdict[ShownFile]]
     versions: tuple[str, ...]
     stamps: Stamps
@@ -93,6 +111,15 @@ class CollectedPage:
     def files(self) -> list[ShownFile]:
         """The files that are shown, in search order."""
         return [verdict.file for verdict in self.verdicts if verdict.is_shown]
+
+
+def _distinct(versions: Iterable[str]) -> tuple[str, ...]:
+    """Return the versions in order, each once however it is spelled; what is no version is left out (PEP 700)."""
+    found: dict[Version, str] = {}
+    for text in sorted(versions):
+        with suppress(InvalidVersion):
+            found.setdefault(Version(text), text)
+    return tuple(found[version] for version in sorted(found))
 
 
 def merge(
@@ -118,14 +145,17 @@ def merge(
     return CollectedPage(
         project=part.project,
         path=part.path,
+        shown_to=part.shown_to,
         verdicts=verdicts,
-        versions=tuple(sorted(versions)),
+        versions=_distinct(versions),
         stamps=Stamps(
             configuration=part.stamps.configuration,
             project=part.project,
             serials=part.stamps.serials,
             mirrors=tuple(
-                MirrorStamp(source, part.project, None if page is None else page.digest)
+                MirrorStamp(source, part.project)
+                if page is None
+                else MirrorStamp(source, part.project, page.digest, page.is_stale)
                 for _, source, page in pages
             ),
         ),

@@ -1,5 +1,6 @@
 """Content negotiation for the Simple API (PEP 691; RFC 9110 section 12.5)."""
 
+import re
 from enum import Enum
 from functools import lru_cache
 
@@ -25,58 +26,70 @@ class Encoding(Enum):
 
 
 _ALIASES = {
-    "application/vnd.pypi.simple.latest+json": Format.JSON,
-    "application/vnd.pypi.simple.latest+html": Format.HTML_V1,
-    **{form.value: form for form in Format},
+    "application/vnd.pypi.simple.latest+json": Format.JSON.value,
+    "application/vnd.pypi.simple.latest+html": Format.HTML_V1.value,
 }
+_WILDCARDS = {
+    Format.JSON: ("application/*", "*/*"),
+    Format.HTML_V1: ("application/*", "*/*"),
+    Format.HTML: ("text/*", "*/*"),
+}
+"""Ranges that cover a form without naming it, the most specific first."""
+_PREFERENCE_WHEN_NAMED = (Format.HTML, Format.HTML_V1, Format.JSON)
+_PREFERENCE_WHEN_COVERED = (Format.JSON, Format.HTML_V1, Format.HTML)
 _HEADERS_REMEMBERED = 256
+_WEIGHT = re.compile(r"q\s*=\s*(0(?:\.[0-9]*)?|1(?:\.0*)?|\.[0-9]+)")
 
 
-def _weighted(header: str) -> list[tuple[str, float]]:
+def _weights(header: str) -> dict[str, float]:
     """Return the ranges of an Accept header with their weights; a broken weight counts as 0."""
-    ranges = []
+    weights: dict[str, float] = {}
     for item in header.lower().split(","):
         name, *parameters = (part.strip() for part in item.split(";"))
         weight = 1.0
         for parameter in parameters:
-            if parameter.startswith("q="):
-                try:
-                    weight = float(parameter[2:])
-                except ValueError:
-                    weight = 0.0
+            if parameter.startswith("q"):
+                match = _WEIGHT.fullmatch(parameter)
+                weight = float(match[1]) if match else 0.0
         if name:
-            ranges.append((name, weight))
-    return ranges
+            name = _ALIASES.get(name, name)
+            weights[name] = max(weight, weights.get(name, 0.0))
+    return weights
+
+
+def format_named(media_type: str) -> Format | None:
+    """Return the form that a media type names, also as ``latest``; None when it names none."""
+    wanted = media_type.strip().lower()
+    wanted = _ALIASES.get(wanted, wanted)
+    return next((form for form in Format if form.value == wanted), None)
 
 
 @lru_cache(maxsize=_HEADERS_REMEMBERED)
 def choose_format(accept: str) -> Format:
     """Choose the form of a page.
 
-    The highest weight wins; among types that were named at one weight JSON comes first, then
-    v1 HTML; wildcards alone mean HTML, because old scrapers send ``*/*``; and where nothing
-    fits the answer is HTML, as on PyPI.
+    The highest weight wins, each form's taken from the most specific range that covers it. At one
+    weight, what is named comes before what a wildcard covers; of the named, JSON comes first, then
+    v1 HTML; wildcards alone mean HTML, because old scrapers send ``*/*``; and where nothing fits
+    the answer is HTML, as on PyPI.
     """
-    weights: dict[Format, float] = {}
-    wildcard: dict[str, float] = {}
-    for name, weight in _weighted(accept):
-        form = _ALIASES.get(name)
-        if form is not None:
-            weights[form] = max(weights.get(form, 0.0), weight)
-        elif name.endswith("/*"):
-            wildcard[name] = weight
-    best = max(weights.values(), default=0.0)
-    anything = max((w for name, w in wildcard.items() if name in {"*/*", "text/*"}), default=0.0)
-    if anything > best and weights.get(Format.HTML, 1.0) > 0:
-        return Format.HTML
-    named = [form for form in Format if best > 0 and weights.get(form) == best]
-    if named:
-        return named[0]
-    return Format.HTML_V1 if wildcard.get("application/*", 0.0) > anything else Format.HTML
+    weights = _weights(accept)
+    best = (0.0, False, 0)
+    chosen = Format.HTML
+    for form, wildcards in _WILDCARDS.items():
+        is_named = form.value in weights
+        preference = _PREFERENCE_WHEN_NAMED if is_named else _PREFERENCE_WHEN_COVERED
+        covering = next((name for name in (form.value, *wildcards) if name in weights), None)
+        weight = 0.0 if covering is None else weights[covering]
+        rank = (weight, is_named, preference.index(form))
+        if weight > 0 and rank > best:
+            best, chosen = rank, form
+    return chosen
 
 
 @lru_cache(maxsize=_HEADERS_REMEMBERED)
 def choose_encoding(accept_encoding: str) -> Encoding:
-    """Choose gzip when the client names it, or anything, with a weight above 0."""
-    weights = dict(_weighted(accept_encoding))
-    return Encoding.GZIP if weights.get("gzip", weights.get("*", 0.0)) > 0 else Encoding.IDENTITY
+    """Choose gzip when the client takes it, and does not prefer the plain form."""
+    weights = _weights(accept_encoding)
+    gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
+    return Encoding.GZIP if gzip > 0 and gzip >= weights.get("identity", 0.0) else Encoding.IDENTITY

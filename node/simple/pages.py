@@ -2,8 +2,12 @@
 
 import asyncio
 import gzip
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from node.catalog.lookups import get_index, projects_of, search_path
+from node.catalog.permissions import NOBODY, Identity
+from node.catalog.reading import ShownTo, has_restricted, shown_to, unreadable
 from node.catalog.records import IndexRecord
 from node.errors import BadGateway
 from node.finished import Answer, FinishedAnswers, Key, Stamps, configuration_serial, strong_etag
@@ -13,15 +17,51 @@ from node.mirror.page import MirrorPage
 from node.mirror.source import MirrorSource
 from node.simple.collect import CollectedPage, SourceOf, collect_hosted, merge
 from node.simple.negotiate import Encoding, Format
-from node.simple.render import ProjectList, ProjectPage, render_list, render_project
+from node.simple.render import (
+    TO_ROOT_FROM_PROJECT,
+    ProjectList,
+    ProjectPage,
+    render_list,
+    render_project,
+)
 from storage.store import Store
 
+READABLE_FROM_ANYWHERE = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, X-PyPI-Last-Serial",
+}
+"""For installers that run in a browser; without credentials, so only what anybody may read."""
 COMPRESSED_ON_THE_LOOP_BYTES = 256 * 1024
+RENDERED_ON_THE_LOOP_FILES = 1000
 
 
-def page_key(user: str, name: str, project: str, form: Format, encoding: Encoding) -> Key:
-    """Return the key under which a finished page is kept."""
-    return ("page", user, name, project, form, encoding)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a page is wanted: its form, its encoding, and what its links begin with."""
+
+    form: Format
+    encoding: Encoding
+    root: str = TO_ROOT_FROM_PROJECT  # of a project's page: before the path of a file
+    folder: str = ""  # of the list: before the name of a project
+
+    @property
+    def is_absolute(self) -> bool:
+        """Whether links name a host: whatever the client's header says, so not worth keeping."""
+        return "://" in self.root
+
+
+Who = Callable[[], Awaitable[Identity]]
+"""Says who reads; asked only where something on the search path is restricted."""
+
+
+async def nobody() -> Identity:
+    """Read as anybody may."""
+    return NOBODY
+
+
+def page_key(user: str, name: str, project: str, wanted: Wanted, shown_to: ShownTo = None) -> Key:
+    """Return the key under which a finished page is kept; without ``shown_to`` anybody may read it."""
+    return ("page", user, name, project, wanted, shown_to)
 
 
 class SimplePages:
@@ -33,72 +73,101 @@ class SimplePages:
         self._finished = finished
         self._source_of = source_of
 
-    async def project(self, user: str, name: str, project: str, form: Format, encoding: Encoding) -> Answer:
+    async def project(
+        self, user: str, name: str, project: str, wanted: Wanted, who: Who = nobody
+    ) -> Answer:
         """Return the page of a project, kept or made now.
 
         Raises:
             IndexUnknown: no such index.
+            LoginRequired, Forbidden: the index is not for this reader.
             ProjectUnknown: neither the index nor its bases have the project.
             BadGateway: a mirror is to be asked, cannot answer, and nothing is cached.
 
         """
-        key = page_key(user, name, project, form, encoding)
-        kept = self._finished.get(key)
+        kept = self._finished.get(page_key(user, name, project, wanted))
         if kept is not None:
             return kept
-        collected = await self.collect(user, name, project)
-        body = render_project(self.written(collected), form)
-        headers = self._headers(form, encoding)
+        reader, shown = await self._reader(user, name, who)
+        if shown is not None:
+            kept = self._finished.get(page_key(user, name, project, wanted, shown))
+            if kept is not None:
+                return kept
+        collected = await self._collect(user, name, project, reader)
+        key = page_key(user, name, project, wanted, collected.shown_to)
+        body = await _rendered(self.written(collected), wanted)
+        headers = self._headers(wanted)
         if collected.last_serial is not None:
             headers["X-PyPI-Last-Serial"] = str(collected.last_serial)
         if collected.is_stale:
             headers["Warning"] = '110 - "Response is Stale"'
-        return await self._finish(key, body, headers, encoding, collected.stamps, collected.serial)
+        return await self._finish(key, body, headers, wanted, collected.stamps, collected.serial)
 
-    async def projects(self, user: str, name: str, form: Format, encoding: Encoding) -> Answer:
-        """Return the page of all hosted projects of an index and its bases.
+    async def projects(self, user: str, name: str, wanted: Wanted, who: Who = nobody) -> Answer:
+        """Return the page of all hosted projects of an index and its bases, kept or made now.
 
         Names of mirrors are not listed: nobody waits for a list of a million names.
 
         Raises:
             IndexUnknown: no such index.
+            LoginRequired, Forbidden: the index is not for this reader.
 
         """
+        reader, shown = await self._reader(user, name, who)
+        kept = self._finished.get(("list", user, name, wanted, shown))
+        if kept is not None:
+            return kept
+        # Off the loop: the list of a large index takes as long as hundreds of other answers.
+        page, stamps, shown = await asyncio.to_thread(self._listed, user, name, reader)
+        key = ("list", user, name, wanted, shown)
+        body = await asyncio.to_thread(render_list, page, wanted.form, folder=wanted.folder)
+        headers = self._headers(wanted) | {"X-PyPI-Last-Serial": str(page.last_serial)}
+        return await self._finish(key, body, headers, wanted, stamps, page.last_serial)
+
+    def _listed(self, user: str, name: str, reader: Identity) -> tuple[ProjectList, Stamps, ShownTo]:
+        newest: dict[str, int] = {}
         with self._store.view() as view:
             path = search_path(view, get_index(view, user, name))
-            newest: dict[str, int] = {}
+            hidden = unreadable(reader, path)
             for index in path:
+                if index.index_id in hidden:
+                    continue
                 for project, serial in projects_of(view, index.index_id):
                     newest[project] = max(serial, newest.get(project, 0))
-            stamps = Stamps(configuration_serial(view))
             serial = view.position.serial
-        body = render_list(ProjectList(sorted(newest.items()), serial), form)
-        return await self._finish(None, body, self._headers(form, encoding), encoding, stamps, serial)
-
-    async def absolute(self, user: str, name: str, project: str, form: Format, *, root: str) -> bytes:
-        """Return a page whose links begin with ``root``, made for one request only.
-
-        Raises:
-            IndexUnknown, ProjectUnknown, BadGateway: as for ``project``.
-
-        """
-        return render_project(self.written(await self.collect(user, name, project)), form, root=root)
+            stamps = Stamps(configuration_serial(view), state=serial)
+        return ProjectList(sorted(newest.items()), serial), stamps, shown_to(path, hidden)
 
     async def collect(
-        self, user: str, name: str, project: str, *, ignore_bases: bool = False
+        self, user: str, name: str, project: str, *, who: Who = nobody, ignore_bases: bool = False
     ) -> CollectedPage:
         """Gather what the search path has for a project, asking mirrors where the rules allow it.
 
         Raises:
-            IndexUnknown, ProjectUnknown, BadGateway: as for ``project``.
+            IndexUnknown, ProjectUnknown, LoginRequired, Forbidden, BadGateway: as for ``project``.
 
         """
+        reader, _ = await self._reader(user, name, who)
+        return await self._collect(user, name, project, reader, ignore_bases=ignore_bases)
+
+    async def _reader(self, user: str, name: str, who: Who) -> tuple[Identity, ShownTo]:
+        """Return who reads, where that matters, and what tells apart the pages for such readers."""
         with self._store.view() as view:
-            part = collect_hosted(view, user, name, project, ignore_bases=ignore_bases)
+            path = search_path(view, get_index(view, user, name))
+        if not has_restricted(path):
+            return NOBODY, None
+        reader = await who()
+        return reader, shown_to(path, unreadable(reader, path))
+
+    async def _collect(
+        self, user: str, name: str, project: str, reader: Identity, *, ignore_bases: bool = False
+    ) -> CollectedPage:
+        with self._store.view() as view:
+            part = collect_hosted(view, user, name, project, reader=reader, ignore_bases=ignore_bases)
         pages = [(index, *await self._mirror_page(index, project)) for index in part.mirrors]
         return merge(part, pages)
 
-    async def refresh(self, user: str, name: str, project: str) -> None:
+    async def refresh(self, user: str, name: str, project: str, who: Who = nobody) -> None:
         """Have every mirror of a search path ask upstream for a project anew.
 
         Raises:
@@ -106,8 +175,9 @@ class SimplePages:
             BadGateway: a mirror's upstream cannot answer.
 
         """
+        reader, _ = await self._reader(user, name, who)
         with self._store.view() as view:
-            part = collect_hosted(view, user, name, project)
+            part = collect_hosted(view, user, name, project, reader=reader)
         for index in part.mirrors:
             try:
                 await self._mirror.refresh(self._source_of(index), project)
@@ -134,32 +204,40 @@ class SimplePages:
 
     async def _finish(
         self,
-        key: tuple[object, ...] | None,
+        key: Key,
         body: bytes,
         headers: dict[str, str],
-        encoding: Encoding,
+        wanted: Wanted,
         stamps: Stamps,
         serial: int,
     ) -> Answer:
-        etag = strong_etag(body, *(() if encoding is Encoding.IDENTITY else (encoding.value,)))
+        encoding = wanted.encoding
+        parts = () if encoding is Encoding.IDENTITY else (encoding.value,)
+        etag = strong_etag(body, wanted.form.name.lower(), *parts)
         if encoding is Encoding.GZIP:
             body = await _compressed(body)
         answer = Answer(body=body, headers=headers, etag=etag, stamps=stamps, seen_serial=serial)
-        if key is not None:
+        if not wanted.is_absolute:
             self._finished.put(key, answer)
         return answer
 
     @staticmethod
-    def _headers(form: Format, encoding: Encoding) -> dict[str, str]:
+    def _headers(wanted: Wanted) -> dict[str, str]:
         headers = {
-            "Content-Type": form.content_type,
+            "Content-Type": wanted.form.content_type,
             "Cache-Control": "no-cache",  # alone: with a max-age pip would not ask again in time
             "Vary": "Accept, Accept-Encoding",
-            "Access-Control-Allow-Origin": "*",
+            **READABLE_FROM_ANYWHERE,
         }
-        if encoding is not Encoding.IDENTITY:
-            headers["Content-Encoding"] = encoding.value
+        if wanted.encoding is not Encoding.IDENTITY:
+            headers["Content-Encoding"] = wanted.encoding.value
         return headers
+
+
+async def _rendered(page: ProjectPage, wanted: Wanted) -> bytes:
+    if len(page.files) > RENDERED_ON_THE_LOOP_FILES:
+        return await asyncio.to_thread(render_project, page, wanted.form, root=wanted.root)
+    return render_project(page, wanted.form, root=wanted.root)
 
 
 async def _compressed(body: bytes) -> bytes:

@@ -14,6 +14,8 @@ from node.simple.shown import ShownFile
 API_VERSION = "1.4"
 TO_ROOT_FROM_PROJECT = "../../../../"
 """From ``/user/index/+simple/project/`` to the root: links work behind any host name and prefix."""
+_FRAGMENT_HASHES = ("sha256", "sha512", "sha384", "blake2b", "md5")
+"""What uv takes in a fragment, the strongest habits first; with any other it refuses the whole page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ def render_project(page: ProjectPage, form: Format, *, root: str = TO_ROOT_FROM_
     return _project_html(page, root).encode()
 
 
-def render_list(page: ProjectList, form: Format) -> bytes:
-    """Write the page of all projects."""
+def render_list(page: ProjectList, form: Format, *, folder: str = "") -> bytes:
+    """Write the page of all projects; ``folder`` stands before every project's link."""
     if form is Format.JSON:
         meta = {"api-version": API_VERSION, "_last-serial": page.last_serial}
         return orjson.dumps(
@@ -52,7 +54,9 @@ def render_list(page: ProjectList, form: Format) -> bytes:
                 "projects": [{"name": name, "_last-serial": serial} for name, serial in page.projects],
             }
         )
-    anchors = "".join(f'<a href="{quote(name)}/">{escape(name)}</a><br>\n' for name, _ in page.projects)
+    anchors = "".join(
+        f'<a href="{folder}{quote(name)}/">{escape(name)}</a><br>\n' for name, _ in page.projects
+    )
     return _document("Simple index", "", anchors).encode()
 
 
@@ -107,7 +111,7 @@ def _project_html(page: ProjectPage, root: str) -> str:
 
 def _anchor(file: ShownFile, root: str) -> str:
     href = root + quote(file.path, safe="/+")
-    algorithm = "sha256" if "sha256" in file.hashes else next(iter(file.hashes), None)
+    algorithm = next((name for name in _FRAGMENT_HASHES if name in file.hashes), None)
     if algorithm:
         href += f"#{algorithm}={file.hashes[algorithm]}"
     attributes = f'href="{escape(href)}"'
@@ -117,9 +121,8 @@ def _anchor(file: ShownFile, root: str) -> str:
         # Always with a value: pip and unearth read a bare attribute as not yanked.
         attributes += f' data-yanked="{escape(file.yanked) if isinstance(file.yanked, str) else ""}"'
     if file.core_metadata:
-        value = "true"
-        if isinstance(file.core_metadata, dict):
-            value = "{}={}".format(*next(iter(file.core_metadata.items())))
+        digests = file.core_metadata if isinstance(file.core_metadata, dict) else {}
+        value = next((f"{name}={digests[name]}" for name in _FRAGMENT_HASHES if name in digests), "true")
         attributes += f' data-core-metadata="{escape(value)}" data-dist-info-metadata="{escape(value)}"'
     if file.provenance:
         attributes += f' data-provenance="{escape(file.provenance)}"'

@@ -1,0 +1,32 @@
+"""Reading as somebody: only where what is shown depends on who asks, and never kept for others."""
+
+from aiohttp import web
+
+from node.catalog.permissions import Identity
+from node.catalog.reading import check_read, is_restricted
+from node.catalog.records import IndexRecord
+from node.http.keys import PRIVATE
+from node.http.writing import identify
+
+
+async def reader(request: web.Request) -> Identity:
+    """Return who reads; the answer is then for that reader alone, and no cache gives it to another.
+
+    Raises:
+        TooManyLogins, Unavailable: as for ``identify``.
+
+    """
+    request[PRIVATE] = True
+    return await identify(request)
+
+
+async def check_reader(request: web.Request, index: IndexRecord) -> None:
+    """Refuse a request for something of an index that the sender may not read.
+
+    Raises:
+        LoginRequired: nobody is logged in.
+        Forbidden: the user has no permission.
+
+    """
+    if is_restricted(index):
+        check_read(await reader(request), index)

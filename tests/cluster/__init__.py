@@ -1,0 +1,1 @@
+"""A primary and replicas as real processes: what they promise each other and their clients."""

@@ -1,0 +1,1 @@
+"""Faults of processes, disks, links and clients, against real nodes."""

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from node.cli.demo import free_ports
+from tests.helpers.nodes import fetch_json
+from tests.node.cli.running import refused_with, wheelyard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def demo(directory: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A running demo, and the URLs that it shows; killed at the end if it still runs."""
+    command = [sys.executable, "-m", "node", "demo", "--dir", str(directory), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            urls = []
+            for line in process.stdout:
+                if line.startswith(("  primary", "  replicas", "     ")):
+                    urls.append(line.split()[-1])
+                if line.startswith("README.md"):
+                    break
+            yield process, urls
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(30)
+
+
+def is_answering(url: str) -> bool:
+    try:
+        fetch_json(url + "/+status")
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_three_nodes_run_until_the_signal_and_none_afterwards(tmp_path: Path, number: signal.Signals) -> None:
+    with demo(tmp_path / "data") as (process, urls):
+        nodes = fetch_json(urls[2] + "/+nodes")["result"]
+        assert [node["role"] for node in nodes] == ["primary", "replica", "replica"]
+        assert {node["url"] for node in nodes} == set(urls)
+        assert all(node["is_healthy"] for node in nodes)
+
+        process.send_signal(number)
+        process.wait(30)
+
+        assert process.returncode == 0
+        assert not any(is_answering(url) for url in urls)
+
+
+def test_data_is_kept_from_one_demo_to_the_next(tmp_path: Path) -> None:
+    with demo(tmp_path / "data") as (_, urls):
+        before = fetch_json(urls[0] + "/+status")["result"]
+
+    with demo(tmp_path / "data") as (_, urls):
+        after = fetch_json(urls[0] + "/+status")["result"]
+
+    assert (after["uuid"], after["serial"], after["chain"]) == (
+        before["uuid"],
+        before["serial"],
+        before["chain"],
+    )
+
+
+def test_ports_follow_the_given_one(tmp_path: Path) -> None:
+    port = free_ports(1)[0]
+
+    with demo(tmp_path / "data", port) as (_, urls):
+        assert urls == [f"http://127.0.0.1:{port + number}" for number in range(3)]
+
+
+def test_killed_node_ends_the_demo_and_the_others(tmp_path: Path) -> None:
+    """kill -9 of a replica: the demo says which, and stops the rest instead of leaving half a cluster."""
+    with demo(tmp_path / "data") as (process, urls):
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        assert len(children) == 3
+
+        subprocess.run(["kill", "-9", children[1]], check=True)
+        process.wait(30)
+
+        assert process.stderr is not None
+        assert process.returncode == 1
+        assert "replica-1: it ended with status -9" in process.stderr.read()
+        assert not any(is_answering(url) for url in urls)
+
+
+def test_port_in_use_is_one_line_and_leaves_nothing_running(tmp_path: Path) -> None:
+    with demo(tmp_path / "first") as (_, urls):
+        port = urls[0].rpartition(":")[2]
+
+        said = refused_with(wheelyard("demo", "--dir", str(tmp_path / "second"), "--port", port))
+
+    assert said.startswith("primary: ")
+    assert "address already in use" in said
