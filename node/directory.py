@@ -11,10 +11,18 @@ from node.catalog.permissions import Identity
 from node.catalog.users import create_user
 from node.clock import now_ms
 from node.config import Config, ConfigError
-from node.identity import NodeIdentity, RoleName, new_identity, read_identity, write_identity
+from node.identity import (
+    NODE_FILE_NAME,
+    UNFINISHED_NAME,
+    NodeIdentity,
+    RoleName,
+    new_identity,
+    read_identity,
+    write_identity,
+)
 from node.mirror.source import pypi_url
 from node.secrets import SECRET_FILE_NAME, make_secret_file, read_secret_file
-from storage.errors import NotADataDirectory
+from storage.errors import DirectoryInUse, NotADataDirectory
 from storage.store import Store
 
 ROOT = Identity("root")
@@ -39,32 +47,47 @@ def open_directory(config: Config) -> DataDirectory:
 
     """
     path = config.data
-    identity = read_identity(path)
     role: RoleName = "replica" if config.is_replica else "primary"
-    if identity is None and path.is_dir() and any(path.iterdir()) and not (path / "db").is_dir():
-        raise ConfigError([f"{path} is not empty and no data directory of Wheelyard"])
-    if identity is not None and identity.role != role:
+    identity = read_identity(path) or _new_node(config, role)
+    if identity.role != role:
         raise ConfigError([_role_problem(path, identity, role)])
-    if identity is None and not config.is_replica:
-        _check_first_password(config)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = _open_store(config)
     try:
-        if identity is None:
-            # Written last of what makes a node, so that a start which was cut short begins anew.
-            secrets = _secrets(config)
-            if not config.is_replica:
-                _fill_new_cluster(store, config)
-            identity = new_identity(role)
-            write_identity(path, identity)
-        else:
-            secrets = _secrets(config)
+        _check_still_ours(path, identity)
+        secrets = _secrets(config)
         if not config.is_replica:
+            _fill_new_cluster(store, config)
             check_root_password(store, config)
     except BaseException:
         store.close()
         raise
     return DataDirectory(store, identity, secrets)
+
+
+def _new_node(config: Config, role: RoleName) -> NodeIdentity:
+    """Make a new directory a node's, before anything else is in it.
+
+    Everything that follows may be repeated, so a first start that was cut short is taken up by the next one; but in
+    the same role: a replica's data in a second primary would part the cluster's history.
+    """
+    path = config.data
+    if path.is_dir() and any(left.name != UNFINISHED_NAME for left in path.iterdir()):
+        raise ConfigError([f"{path} is not empty, and no directory of a node: it has no {NODE_FILE_NAME}"])
+    if config.secret_file is not None:
+        read_secret_file(config.secret_file)
+    if not config.is_replica:
+        _check_first_password(config)
+        _first_password(config)
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    identity = new_identity(role)
+    write_identity(path, identity)
+    return identity
+
+
+def _check_still_ours(path: Path, identity: NodeIdentity) -> None:
+    # Two first starts at once each wrote a file; the one that has the lock goes on if its file is the later one.
+    if read_identity(path) != identity:
+        raise DirectoryInUse(path=path)
 
 
 def _role_problem(path: Path, identity: NodeIdentity, wanted: str) -> str:
@@ -99,16 +122,18 @@ def _check_first_password(config: Config) -> None:
 
 def _fill_new_cluster(store: Store, config: Config) -> None:
     """Give a new cluster its user root and the mirror root/pypi; may be repeated."""
-    password = "" if config.root_password_file is None else _read_password(config.root_password_file)
-    if store.position.serial > 0:
-        return
-    hashing = Passwords()
-    try:
-        password_hash = hashing.hash_now(password)
-    finally:
-        hashing.close()
-    store.submit(create_user("root", {}, password_hash=password_hash, actor=ROOT, now_ms=now_ms())).result()
-    if not config.no_root_pypi:
+    if store.position.serial == 0:
+        _check_first_password(config)
+        hashing = Passwords()
+        try:
+            password_hash = hashing.hash_now(_first_password(config))
+        finally:
+            hashing.close()
+        store.submit(
+            create_user("root", {}, password_hash=password_hash, actor=ROOT, now_ms=now_ms())
+        ).result()
+    # At serial 1 nobody has used the cluster yet: the first start was cut short, or asked for no mirror.
+    if store.position.serial == 1 and not config.no_root_pypi:
         store.submit(create_index("root", "pypi", root_pypi_options(), actor=ROOT)).result()
 
 
@@ -124,7 +149,10 @@ def root_pypi_options() -> dict[str, object]:
     }
 
 
-def _read_password(path: Path) -> str:
+def _first_password(config: Config) -> str:
+    path = config.root_password_file
+    if path is None:
+        return ""
     try:
         return path.read_text().rstrip("\r\n")
     except OSError as error:

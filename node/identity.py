@@ -10,6 +10,8 @@ from typing import Literal
 from node.config import ConfigError
 
 NODE_FILE_NAME = "node.json"
+UNFINISHED_NAME = "node.json.new"
+"""What a start that was cut short may leave."""
 FORMAT = 1
 
 RoleName = Literal["primary", "replica"]
@@ -42,7 +44,7 @@ def read_identity(path: Path) -> NodeIdentity | None:
 
 def write_identity(path: Path, identity: NodeIdentity) -> None:
     """Write the identity durably, whole or not at all."""
-    file, temporary = path / NODE_FILE_NAME, path / (NODE_FILE_NAME + ".new")
+    file, temporary = path / NODE_FILE_NAME, path / UNFINISHED_NAME
     with temporary.open("w") as stream:
         json.dump(asdict(identity), stream)
         stream.flush()

@@ -149,11 +149,14 @@ class Batch:
             return False
         ledger = self._ledger
         environment = ledger.environment
-        if self._overlay.contents:
-            ledger.blobs.put_hashed(self._overlay.contents)
-        failpoint("writer.append")
         serial = ledger.meta.appended.serial
-        with environment.begin_write() as txn:
+        contents = self._overlay.contents
+        with (
+            ledger.parcels.carrying(contents, entries=len(self._encoded)) as carried,
+            environment.begin_write() as txn,
+        ):
+            failpoint("writer.append")
+            ledger.parcels.put(txn, carried)
             for count, encoded in enumerate(self._encoded, start=1):
                 append(txn, environment, Serial(serial + count), encoded)
             failpoint("writer.apply")

@@ -8,7 +8,8 @@ path under the blob root   holds
 =========================  ==================================================================
 
 A file gets its name only after its bytes are durable, so a name never promises bytes that are not
-there. A blob counts as present only when its name is durable too: an entry may rest on it then.
+there. A blob counts as present only when its name is durable too: an entry may rest on it then. For a
+short while after its entry a small blob may be present without a file: *held*, see storage/parcels.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import os
 import threading
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -28,6 +30,7 @@ from storage.failpoints import failpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from typing import BinaryIO
 
 SHARDS = tuple(f"{number:02x}" for number in range(256))
 TEMPORARY = ".tmp"
@@ -44,6 +47,7 @@ class BlobStore:
         self._root = str(root)
         self._lock = threading.Lock()
         self._unsynced: set[bytes] = set()  # named, but the name may not survive a crash yet
+        self._held: dict[bytes, bytes] = {}  # durable as parcels, no file yet
 
     def create(self) -> None:
         """Make the folders that are missing, durably.
@@ -101,7 +105,9 @@ class BlobStore:
 
         """
         missing = {
-            digest: content for digest, content in contents.items() if self.size_bytes(digest) != len(content)
+            digest: content
+            for digest, content in contents.items()
+            if self._file_bytes(digest) != len(content)
         }
         if not missing:
             return
@@ -156,7 +162,7 @@ class BlobStore:
 
         """
         with self._lock:
-            if self.size_bytes(blob.sha256) == blob.size_bytes:
+            if self._file_bytes(blob.sha256) == blob.size_bytes:
                 Path(temporary).unlink()
                 return False
             self._unsynced.add(blob.sha256)
@@ -173,12 +179,29 @@ class BlobStore:
         sync_folder(f"{self._root}/{digest[:1].hex()}")
         self._unsynced.discard(digest)
 
+    def hold(self, contents: Mapping[bytes, bytes]) -> None:
+        """Count contents as present before they have files; storage/parcels.py makes them durable."""
+        self._held.update(contents)
+
+    def let_go(self, digests: Iterable[bytes]) -> None:
+        """Hold contents no longer: they have durable files now, or were not needed after all."""
+        for digest in digests:
+            self._held.pop(digest, None)
+
+    def held(self, sha256: bytes) -> bytes | None:
+        """Return the bytes of a blob that may have no file yet; when there are none, path() is where they are."""
+        return self._held.get(sha256)
+
     def has(self, sha256: bytes) -> bool:
         """Tell whether a blob is present and durable."""
         return self.size_bytes(sha256) is not None
 
     def size_bytes(self, sha256: bytes) -> int | None:
         """Return the size of a blob, None when it is not (durably) present."""
+        held = self._held.get(sha256)
+        return self._file_bytes(sha256) if held is None else len(held)
+
+    def _file_bytes(self, sha256: bytes) -> int | None:
         if sha256 in self._unsynced:
             return None
         try:
@@ -187,8 +210,23 @@ class BlobStore:
             return None
 
     def path(self, sha256: bytes) -> Path:
-        """Return where a blob is, or would be."""
+        """Return where the file of a blob is, or would be; ask held() first, there may be none yet."""
         return Path(self._name(sha256))
+
+    def open(self, sha256: bytes) -> BinaryIO:
+        """Open a blob for reading, wherever it is; its bytes are not verified.
+
+        Raises:
+            BlobMissing: There is no such file.
+
+        """
+        held = self._held.get(sha256)
+        if held is not None:
+            return BytesIO(held)
+        try:
+            return self.path(sha256).open("rb")
+        except FileNotFoundError:
+            raise BlobMissing(sha256=sha256) from None
 
     def read(self, sha256: bytes) -> bytes:
         """Return the verified bytes of a blob; for small ones.
@@ -198,6 +236,9 @@ class BlobStore:
             BlobCorrupt: The bytes do not hash to that name.
 
         """
+        held = self._held.get(sha256)
+        if held is not None:
+            return held
         try:
             with open(self._name(sha256), "rb", buffering=0) as file:  # noqa: PTH123 - see size_bytes
                 content = file.read()
@@ -213,10 +254,11 @@ class BlobStore:
             OSError: The disk failed.
 
         """
+        self.let_go((sha256,))
         Path(self._name(sha256)).unlink(missing_ok=True)
 
     def stored(self) -> Iterator[tuple[bytes, int]]:
-        """Iterate over the SHA-256 and size of all blobs, in no order."""
+        """Iterate over the SHA-256 and size of all files, in no order."""
         for shard in SHARDS:
             with os.scandir(f"{self._root}/{shard}") as folder:
                 for item in folder:

@@ -1,7 +1,8 @@
 """Verifying a data directory that no process has open: every checksum, chain, digest and blob.
 
 Repair removes what a killed process left in the temporary folder, puts damaged blob files into ``set-aside/``,
-and marks missing and damaged blobs as pending, so that a node fetches them again. It never touches a record.
+removes damaged parcels, and marks missing and damaged blobs as pending, so that a node fetches them again. It
+touches no other record.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from storage.entry import chain_of, decode_entry, position_of
 from storage.environment import MAP_BYTES_DEFAULT, Environment, directory_lock
 from storage.errors import EntryCorrupt, EntryTooNew, NotADataDirectory, StateCorrupt
 from storage.findings import CheckReport
+from storage.parcels import PARCEL_PREFIX, iterate_parcels
 from storage.pending import PendingTable, iterate_pending, read_totals
 from storage.position import Position
 from storage.references import is_blob_key, reference_of
@@ -103,9 +105,10 @@ class _Check:
             self._check_log(txn, meta)
             needed = self._check_state(txn, meta)
             pending = self._pending(txn)
-        lost = self._check_blobs(needed, pending)
-        if lost and self._repair:
-            self._mark_pending(lost)
+            parcels, damaged = self._parcels(txn)
+        lost = self._check_blobs(needed, pending, parcels)
+        if (lost or damaged) and self._repair:
+            self._mark_pending(lost, damaged)
         for temporary in self._blobs.temporaries():
             self._report.note("stray-temporary", temporary.name, repaired="removed" if self._repair else "")
             if self._repair:
@@ -176,10 +179,29 @@ class _Check:
             self._report.damage("pending-corrupt", str(error))
             return set()
 
-    def _check_blobs(self, needed: dict[bytes, BlobRef], pending: set[bytes]) -> list[BlobRef]:
-        """Hash every blob; return those that are needed and not here."""
+    def _parcels(self, txn: lmdb.Transaction[bytes]) -> tuple[set[bytes], set[bytes]]:
+        """Hash every parcel; return those that are sound and those that are not."""
+        sound: set[bytes] = set()
+        damaged: set[bytes] = set()
+        for digest, content in iterate_parcels(txn, self._environment.local_db):
+            if content is None:
+                damaged.add(digest)
+                self._report.damage(
+                    "parcel-corrupt", digest.hex(), repaired="removed" if self._repair else ""
+                )
+            else:
+                sound.add(digest)
+                self._report.note(
+                    "parcel-held", f"{digest.hex()}: {len(content)} bytes, the next start unpacks it"
+                )
+        return sound, damaged
+
+    def _check_blobs(
+        self, needed: dict[bytes, BlobRef], pending: set[bytes], parcels: set[bytes]
+    ) -> list[BlobRef]:
+        """Hash every blob file; return those that are needed and not here."""
         lost: list[BlobRef] = []
-        present: set[bytes] = set()
+        present = parcels.copy()
         for digest, size_bytes in self._blobs.stored():
             present.add(digest)
             self._report.blobs += 1
@@ -214,11 +236,13 @@ class _Check:
         self._blobs.path(digest).rename(folder / f"{digest.hex()}.damaged")
         return "set aside, pending"
 
-    def _mark_pending(self, lost: Iterable[BlobRef]) -> None:
+    def _mark_pending(self, lost: Iterable[BlobRef], damaged_parcels: Iterable[bytes]) -> None:
         with self._environment.begin_write() as txn:
             table = PendingTable(txn, self._environment, self._blobs, read_totals(self._environment))
             for blob in lost:
                 table.require(blob)
+            for digest in damaged_parcels:
+                txn.delete(PARCEL_PREFIX + digest, db=self._environment.local_db)
 
     def _tell(self, what: str, count: int) -> None:
         if self._progress is not None and count % PROGRESS_ITEMS == 0:

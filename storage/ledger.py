@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from storage.blobs import BlobStore
     from storage.environment import Environment
     from storage.meta import Meta
+    from storage.parcels import Parcels
     from storage.pending import PendingTotals
 
 
@@ -44,6 +45,7 @@ class Ledger:
     path: Path  # the data directory
     environment: Environment
     blobs: BlobStore
+    parcels: Parcels
     meta: Meta
     pending: PendingTotals
     clock_ms: Callable[[], int]
@@ -66,11 +68,13 @@ class Ledger:
         """
         if meta is not None:
             txn.put(META_KEY, encode_meta(meta), db=self.environment.meta_db)
+        self.parcels.remove_unpacked(txn)
         failpoint("writer.commit")
         started = time.perf_counter()
         txn.commit()
         elapsed_seconds = time.perf_counter() - started
         failpoint("writer.committed")
+        self.parcels.forget_unpacked()
         # Pending first: whoever sees the new position must not miss a blob that it needs.
         if pending is not None:
             self.pending = pending

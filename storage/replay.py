@@ -45,10 +45,13 @@ def apply_entries(ledger: Ledger, entries: Sequence[bytes], contents: Mapping[by
         return ledger.meta.applied
     for digest, content in contents.items():
         verify_content(digest, content)
-    ledger.blobs.put_hashed(contents)
-    failpoint("apply.begin")
     environment = ledger.environment
-    with environment.begin_write() as txn:
+    with (
+        ledger.parcels.carrying(contents, entries=len(fresh)) as carried,
+        environment.begin_write() as txn,
+    ):
+        failpoint("apply.begin")
+        ledger.parcels.put(txn, carried)
         total = int.from_bytes(ledger.meta.digest, "big")
         pending = PendingTable(txn, environment, ledger.blobs, ledger.pending)
         for encoded, entry in fresh:

@@ -20,6 +20,7 @@ from storage.errors import (
 from storage.ledger import Counters, Ledger
 from storage.local import local_key
 from storage.meta import META_KEY, Meta
+from storage.parcels import Parcels
 from storage.pending import read_totals
 from storage.position import GENESIS, Position, Serial
 from storage.pruning import prune_some
@@ -56,10 +57,13 @@ class Store(StoreReads):
         if meta.appended != meta.applied:
             raise StateCorrupt(key=META_KEY, detail=f"appended {meta.appended} but applied {meta.applied}")
         blobs.recover()
+        parcels = Parcels(environment, blobs)
+        parcels.recover()
         ledger = Ledger(
             path=path,
             environment=environment,
             blobs=blobs,
+            parcels=parcels,
             meta=meta,
             pending=read_totals(environment),
             clock_ms=clock_ms,
@@ -131,7 +135,7 @@ class Store(StoreReads):
             NotADataDirectory: No store was completed there.
             DirectoryInUse: Another process is at work there.
             FormatTooNew: A later version wrote it.
-            StateCorrupt: Its position record is damaged.
+            StateCorrupt: Its position record, or a record of a pending blob or parcel, is damaged.
             EnvironmentBroken: LMDB cannot open it.
             OSError: The disk is full or failed.
 

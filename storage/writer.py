@@ -60,6 +60,7 @@ class Writer:
         self._queue: SimpleQueue[Item | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._is_closing = False
+        self._told = ledger.meta.applied
         self._listeners: tuple[Callable[[Position], None], ...] = ()
         self._thread = threading.Thread(target=self._loop, name="storage-writer", daemon=True)
         self._thread.start()
@@ -111,19 +112,23 @@ class Writer:
                 error = self._attempt(self._clear_stale_readers, [])
                 checked_at = time.monotonic()
             items = self._drain()
+            is_closing = bool(items) and items[-1] is None
             for kind, group in groupby(filter(None, items), key=type):
                 error = error or self._run(kind, list(group))
-                if error is not None:
-                    self._on_fatal(error)
-                    self._give_up(error, items)
-                    return
-            if items and items[-1] is None:
+            tend = partial(self._tend_parcels, is_idle=not items, is_closing=is_closing)
+            error = error or self._attempt(tend, [])
+            if error is not None:
+                self._on_fatal(error)
+                self._give_up(error, items)
+                return
+            if is_closing:
                 return
 
     def _drain(self) -> list[Item | None]:
         items: list[Item | None] = []
         with suppress(Empty):
-            items.append(self._queue.get(timeout=READER_CHECK_SECONDS))
+            patience_seconds = min(READER_CHECK_SECONDS, self._ledger.parcels.patience_seconds)
+            items.append(self._queue.get(timeout=patience_seconds))
             while len(items) < BATCH_ITEMS_MAX and items[-1] is not None:
                 items.append(self._queue.get_nowait())
         return items
@@ -143,7 +148,6 @@ class Writer:
         return next(filter(None, broken), None)
 
     def _attempt(self, work: Callable[[], None], futures: Iterable[Future[Any]]) -> EnvironmentBroken | None:
-        before = self._ledger.meta.applied
         try:
             work()
         except (StorageError, OSError, lmdb.Error) as caught:
@@ -152,8 +156,6 @@ class Writer:
             error = EnvironmentBroken(detail=f"unexpected {caught!r}")
             error.__cause__ = caught
         else:
-            if self._ledger.meta.applied != before:
-                self._notify(self._ledger.meta.applied)
             return None
         if isinstance(error, EnvironmentBroken):
             return error
@@ -162,7 +164,9 @@ class Writer:
         return None
 
     def _submissions(self, items: list[Submission]) -> None:
-        for submission, outcome in run_submissions(self._ledger, items):
+        outcomes = run_submissions(self._ledger, items)
+        self._notify()
+        for submission, outcome in outcomes:
             if isinstance(outcome, Exception):
                 submission.future.set_exception(outcome)
             else:
@@ -183,10 +187,27 @@ class Writer:
             else:
                 item.future.set_exception(BlobMissing(sha256=item.sha256))
 
-    def _task(self, task: Task[Any]) -> None:
-        task.future.set_result(task.work(self._ledger))
+    def _tend_parcels(self, *, is_idle: bool, is_closing: bool) -> None:
+        """Make files of parcels, then remove their records, when nobody waits or there are too many."""
+        ledger = self._ledger
+        had_held = ledger.parcels.has_held
+        if had_held and (is_idle or is_closing or ledger.parcels.is_crowded):
+            ledger.parcels.unpack()
+        if ledger.parcels.has_unpacked and (is_closing or (is_idle and not had_held)):
+            with ledger.environment.begin_write() as txn:
+                ledger.commit(txn)
 
-    def _notify(self, position: Position) -> None:
+    def _task(self, task: Task[Any]) -> None:
+        result = task.work(self._ledger)
+        self._notify()
+        task.future.set_result(result)
+
+    def _notify(self) -> None:
+        """Tell the listeners, before anybody who waits: replicas hear of an entry while its answer is written."""
+        position = self._ledger.meta.applied
+        if position == self._told:
+            return
+        self._told = position
         for listener in self._listeners:
             try:
                 listener(position)

@@ -61,10 +61,14 @@ class Recorder:
         self.put_map(keys.index_key(index.index_id), index.pack_fields())
         self.touch_configuration()
 
-    def put_file(self, index_id: int, record: FileRecord, *, metadata: bytes | None) -> None:
-        """Add or replace a file; ``metadata`` is its core metadata when that is not yet a blob."""
+    def put_file(
+        self, index_id: int, record: FileRecord, *, metadata: bytes | None, content: bytes | None = None
+    ) -> None:
+        """Add or replace a file; ``metadata`` and ``content`` are its core metadata and bytes when not yet blobs."""
         self.delete_file(index_id, record.project, record.filename)
         self._adds.append(BlobRef(record.sha256, record.size_bytes))
+        if content is not None:
+            self._contents[record.sha256] = content
         if record.metadata_sha256 is not None:
             size_bytes = len(metadata) if metadata is not None else self.blob_size(record.metadata_sha256)
             self._adds.append(BlobRef(record.metadata_sha256, size_bytes))

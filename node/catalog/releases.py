@@ -18,7 +18,7 @@ from storage.view import View
 
 @dataclass(frozen=True, slots=True)
 class ReceivedFile:
-    """A file whose bytes are durable in the blob store and that no index knows yet."""
+    """A file that no index knows yet; its bytes are durable in the blob store, or come along."""
 
     filename: str
     sha256: bytes  # 32 bytes
@@ -30,6 +30,7 @@ class ReceivedFile:
     metadata_sha256: bytes | None
     md5: bytes | None = None
     blake2_256: bytes | None = None
+    content: bytes | None = None  # None: durable already
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def upload_file(
         if file.metadata is None and record.requires_python is None:
             # What says nothing of itself needs what its release needs, as devpi has it.
             record = replace(record, requires_python=metadata.get("requires_python") or None)
-        recorder.put_file(index.index_id, record, metadata=file.metadata)
+        recorder.put_file(index.index_id, record, metadata=file.metadata, content=file.content)
         log = FileLog(recorder, view, index.index_id, project, file.filename)
         log.restart(was_there=existing is not None, now_ms=now_ms)
         log.add({"what": "upload", "who": actor.user, "when": now_ms, "dst": index.full_name})

@@ -72,7 +72,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 def create_app(services: Services) -> web.Application:
     """Return the application of one node."""
     app = web.Application(
-        middlewares=[errors_to_http, answer_preflights, pass_on_writes, clean_paths],
+        middlewares=[errors_to_http, answer_preflights, login_required, pass_on_writes, clean_paths],
         client_max_size=_BODY_BYTES_MAX,
     )
     app[SERVICES] = services

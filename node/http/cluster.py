@@ -13,7 +13,7 @@ from node.errors import Forbidden, NotFound, Unavailable
 from node.http.bodies import read_bounded
 from node.http.keys import SERVICES
 from node.http.mirrored import send_mirrored
-from node.http.streams import cut, send_path
+from node.http.streams import cut, send_bytes, send_path
 from node.mirror.source import MirrorSource
 from replication.errors import ProofRefused
 from replication.hello import ACK_BYTES_MAX, HELLO_BYTES_MAX, Ack, Hello
@@ -93,6 +93,9 @@ async def get_blob(request: web.Request) -> web.StreamResponse:
     if size_bytes is None:
         raise NotFound("no such blob")
     etag = f'"{sha256.hex()}"'
+    held = blobs.held(sha256)
+    if held is not None:
+        return send_bytes(request, held, etag=etag, content_type=_OCTETS)
     return await send_path(request, blobs.path(sha256), size_bytes, etag=etag, content_type=_OCTETS)
 
 

@@ -11,6 +11,7 @@ from node.catalog.records import Fields, FileRecord
 from node.errors import BadRequest
 from node.mirror.addresses import is_forbidden, open_socket
 from storage.blobs import BlobStore
+from storage.errors import BlobMissing
 
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS_MAX = 300.0
@@ -18,7 +19,7 @@ ANSWER_SECONDS_MAX = 300.0
 ANSWER_BYTES_MAX = 64 * 1024
 _DONE = {200, 201}
 _GONE = 410  # the answer of servers that dropped registration; devpi goes on
-_FAILURES = (aiohttp.ClientError, OSError, TimeoutError, ValueError)
+_FAILURES = (aiohttp.ClientError, BlobMissing, OSError, TimeoutError, ValueError)
 
 
 async def send_release(
@@ -75,7 +76,7 @@ async def _upload(
     relpath = f"{order.request.source}/{record.address}"
     with ExitStack() as opened:
         try:
-            content = opened.enter_context(blobs.path(record.sha256).open("rb"))
+            content = opened.enter_context(blobs.open(record.sha256))
             form.add_field(
                 "content", content, filename=record.filename, content_type="application/octet-stream"
             )

@@ -23,6 +23,7 @@ from node.http.streams import (
     answer_without_body,
     content_type_of,
     file_headers,
+    send_bytes,
     send_path,
     send_verified,
 )
@@ -78,6 +79,9 @@ async def send_blob(
     blobs = request.app[SERVICES].store.blobs
     etag = f'"{sha256.hex()}"'
     present_bytes = blobs.size_bytes(sha256)
+    held = blobs.held(sha256)
+    if held is not None:
+        return send_bytes(request, held, etag=etag, content_type=content_type)
     if present_bytes is not None:
         path = blobs.path(sha256)
         return await send_path(request, path, present_bytes, etag=etag, content_type=content_type)

@@ -14,7 +14,7 @@ SERIAL = web.RequestKey("wheelyard.serial", int)
 """In a request: the serial of the entry that it wrote."""
 SENTENCE_IN_REASON = web.RequestKey("wheelyard.sentence-in-reason", bool)
 """In a request: errors go into the reason phrase, where upload clients look for them."""
-PRIVATE = "wheelyard.private"
+PRIVATE = web.RequestKey("wheelyard.private", bool)
 """In a request: what it is answered depends on who sent it."""
 CONNECTIONS: web.AppKey[Callable[[], "ConnectionStatistics | None"]] = web.AppKey("connections")
 """Reads the statistics of the listener's connections; None before it listens."""

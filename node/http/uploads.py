@@ -30,6 +30,7 @@ from node.http.wheels import checked_requires_python, read_release_archive
 from node.http.writing import identify, write
 from storage.blob_writer import BlobWriter
 from storage.blobs import BlobStore
+from storage.entry import INLINE_BLOB_BYTES_MAX
 from storage.errors import StorageFull
 from storage.store import Store
 
@@ -218,7 +219,7 @@ def _is_present(store: Store, user: str, name: str, form: Form) -> bool:
 
 
 async def _receive_file(form: Form) -> ReceivedFile:
-    """Look into the file and make its bytes durable.
+    """Look into the file, and make its bytes durable unless it is small.
 
     Raises:
         BadRequest: it is not what its name says.
@@ -235,13 +236,19 @@ async def _receive_file(form: Form) -> ReceivedFile:
         archive.requires_python if archive else checked_requires_python(form.last("requires_python"))
     )
     metadata = archive.metadata if archive else None
-    with disk_full_refused():
-        blob = await asyncio.to_thread(writer.commit)
+    content = None
+    if writer.size_bytes <= INLINE_BLOB_BYTES_MAX:
+        # It becomes durable together with its entry, which is sooner than by a sync of its own.
+        content = writer.path.read_bytes()
+    else:
+        with disk_full_refused():
+            await asyncio.to_thread(writer.commit)
     is_wheel = filename.endswith(".whl")
     return ReceivedFile(
         filename=filename,
-        sha256=blob.sha256,
-        size_bytes=blob.size_bytes,
+        sha256=writer.sha256,
+        size_bytes=writer.size_bytes,
+        content=content,
         filetype=form.last("filetype") or ("bdist_wheel" if is_wheel else "sdist"),
         pyversion=form.last("pyversion") or (filename.split("-")[-3] if is_wheel else "source"),
         requires_python=requires_python,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -38,6 +37,11 @@ def cluster_routes() -> list[tuple[str, str]]:
             assert "{" not in path, f"a value for {path} is missing here"
             routes += [(method, path), ("HEAD", path)] if method == "GET" else [(method, path)]
     return routes
+
+
+def trust_of(cluster: ClusterProcesses) -> Trust:
+    """What a node of this cluster signs with."""
+    return Trust([(cluster.primary.data / "secret").read_bytes().strip()])
 
 
 def test_there_are_routes_of_replication() -> None:
@@ -85,7 +89,7 @@ async def test_proof_is_good_for_one_request_only(
     A right proof is used once for a blob, then again: unchanged, for another path or method, or in another name.
     """
     assert (await upload_wheel(cluster.primary.url, token, "secret", "1.0")).status == 200
-    trust = Trust([Path(cluster.primary.data / "secret").read_bytes().strip()])
+    trust = trust_of(cluster)
     path = f"{PREFIX}blob/{VALUES['sha256']}"
     headers = trust.sign(method="GET", path=path, node_id="node")
     async with aiohttp.ClientSession() as session:

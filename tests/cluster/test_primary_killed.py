@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import urllib.error
@@ -105,7 +106,8 @@ async def test_pip_installs_from_a_replica_while_the_primary_is_dead(
         "--no-cache-dir",
         "--no-compile",
     ]
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         [
             *command,
             "--disable-pip-version-check",

@@ -3,8 +3,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.cluster.conftest import OPTIONS
-from tests.helpers.nodes import NodeProcess, check_directories, running_cluster
+from tests.helpers.nodes import NodeFailed, NodeProcess, check_directories, fetch_json, running_cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,21 +109,42 @@ def test_directory_of_a_replica_is_refused_as_primary_and_the_other_way_round(
     cluster.check()
 
 
-def test_half_made_directory_of_a_replica_is_refused_as_primary(
-    cluster: ClusterProcesses, tmp_path: Path
-) -> None:
-    """A replica whose first start was cut short cannot become a primary without a cluster of its own.
+def test_data_without_its_node_file_is_refused(cluster: ClusterProcesses) -> None:
+    """A replica's data cannot become a second primary of the same history by losing the file that says its role."""
+    replica = cluster.replicas[0]
+    replica.stop()
+    name = replica.data / "node.json"
+    name.rename(name.with_name("kept"))
 
-    What such a start leaves is made by removing the file that is written last.
-    """
-    unlucky = cluster.new_replica("unlucky").start()
-    unlucky.kill()
-    (unlucky.data / "node.json").unlink()
+    assert_refused(NodeProcess(replica.data, "--offline"), "node.json")
 
-    assert_refused(NodeProcess(unlucky.data, "--offline", "--no-root-pypi"), "replica")
-
-    assert tmp_path.exists()
+    name.with_name("kept").rename(name)
+    replica.start()
     cluster.check()
+
+
+@pytest.mark.parametrize(
+    ("moment", "hits"), [("writer.append", (1, 2)), ("writer.commit", (1, 2)), ("writer.committed", (1, 1))]
+)
+def test_first_start_that_was_cut_short_is_taken_up_by_the_next(
+    tmp_path: Path, moment: str, hits: tuple[int, int]
+) -> None:
+    """A new primary that is killed while it makes its cluster is complete after the next start.
+
+    The process kills itself in its first and then in its second write; in the end there are root and root/pypi.
+    """
+    node = NodeProcess(tmp_path / "primary", "--offline")
+    for hit in hits:
+        with pytest.raises(NodeFailed):
+            node.start(environment={"WHEELYARD_FAILPOINTS": f"{moment}=kill@{hit}"})
+
+    node.start()
+
+    users = fetch_json(node.url + "/")["result"]
+    assert list(users["root"]["indexes"]) == ["pypi"]
+    assert node.status()["serial"] == 2
+    assert node.stop() == 0
+    check_directories([node.data])
 
 
 def test_secret_that_others_can_read_is_refused(cluster: ClusterProcesses) -> None:

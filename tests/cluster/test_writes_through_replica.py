@@ -10,7 +10,7 @@ import pytest
 from tests.cluster.conftest import make_index, upload, upload_wheel
 from tests.helpers.distributions import make_wheel, wheel_name
 from tests.helpers.faulty import Fault, FaultyProxy
-from tests.helpers.load import SIMPLE_JSON
+from tests.helpers.load import SIMPLE_JSON, tell
 from tests.helpers.nodes import NodeProcess, basic
 from tests.helpers.waiting import eventually
 
@@ -74,7 +74,7 @@ async def test_huge_upload_through_a_replica_stays_out_of_memory(
     await asyncio.to_thread(cluster.wait_until_equal)
     most = [max(seen, node.private_memory_bytes()) for seen, node in zip(most, cluster.nodes, strict=True)]
     growth = [after - earlier for after, earlier in zip(most, before, strict=True)]
-    print(f"memory grew by {[round(bytes_ / 1e6, 1) for bytes_ in growth]} MB")
+    tell(f"memory grew by {[round(bytes_ / 1e6, 1) for bytes_ in growth]} MB")
     assert max(growth) < MEMORY_GROWTH_BYTES_MAX
     cluster.check()
 

@@ -37,7 +37,7 @@ def fill(upstream: FakeUpstream) -> None:
     upstream.add_wheel("nine", "1.0", payload_bytes=3_000_000)
     odd: list[tuple[str, dict[str, object]]] = [
         ("1.0", {"yanked": True}),
-        ("1.1", {"yanked": "it broke < & \"everything\""}),
+        ("1.1", {"yanked": 'it broke < & "everything"'}),
         ("1.2", {"yanked": ""}),
         ("1.3", {"yanked": None, "size": None, "upload-time": None, "requires-python": None}),
         ("1.4", {"requires-python": ">=3.6,<4", "provenance": "https://example.org/p"}),

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from _pytest.mark.structures import ParameterSet
 
-    from tests.helpers.app import App
+    from tests.helpers.app import App, Reply
     from tests.helpers.upstream import FakeUpstream
 
 Check = Callable[["House"], Awaitable[None]]
@@ -24,7 +24,7 @@ class House:
     app: App
     upstream: FakeUpstream
 
-    async def ask(self, path: str, **options: Any) -> Any:
+    async def ask(self, path: str, **options: Any) -> Reply:
         return await self.app.ask(path, **options)
 
 

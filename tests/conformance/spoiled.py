@@ -17,7 +17,7 @@ INFO = "good-1.0.dist-info"
 
 
 def rebuilt(
-    change: Callable[[dict[str, bytes]], None] = lambda _: None,
+    change: Callable[[dict[str, bytes]], object] = lambda _: None,
     *,
     compression: int = zipfile.ZIP_DEFLATED,
     wheel: bytes = GOOD,
@@ -35,7 +35,7 @@ def rebuilt(
 
 def without(name: str) -> Callable[[], bytes]:
     def spoiled() -> bytes:
-        return rebuilt(lambda members: members.pop(f"{INFO}/{name}") and None)
+        return rebuilt(lambda members: members.pop(f"{INFO}/{name}"))
 
     spoiled.__name__ = f"no-{name}"
     return spoiled
@@ -145,9 +145,7 @@ SPOILED = [
 ]  # fmt: skip
 
 
-def padded(
-    *, streamed: bool = False, zip64: bool = False, stored: bool = False
-) -> Callable[[str], bytes]:
+def padded(*, streamed: bool = False, zip64: bool = False, stored: bool = False) -> Callable[[str], bytes]:
     """Return a maker of wheels whose archive is unusual and right."""
 
     class Unseekable(io.BytesIO):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,8 +41,9 @@ async def files(house: House, project: str = "oddity") -> dict[str, dict[str, An
 
 def path_of(file: dict[str, Any]) -> str:
     """Return the absolute path behind a relative link of a page."""
-    assert file["url"].startswith("../../../../")
-    return "/" + file["url"].removeprefix("../../../../")
+    url: str = file["url"]
+    assert url.startswith("../../../../")
+    return "/" + url.removeprefix("../../../../")
 
 
 @items.holds(18, 30)
@@ -97,7 +99,7 @@ async def upload_times_are_in_utc(house: House) -> None:
 async def yanked_is_false_true_or_a_reason(house: House) -> None:
     found = await files(house)
     yanked = [found[f"oddity-1.{number}-py3-none-any.whl"]["yanked"] for number in range(4)]
-    assert yanked == [True, "it broke < & \"everything\"", True, False]
+    assert yanked == [True, 'it broke < & "everything"', True, False]
 
 
 @items.holds(25, 34)
@@ -128,11 +130,11 @@ async def project_status_is_one_of_four(house: House) -> None:
     from aiohttp import web  # noqa: PLC0415 - a page of its own
 
     for status, shown in (("archived", "archived"), ("quarantined", "quarantined"), ("odd", None)):
-        data = house.upstream.page_json("oddity") | {"project-status": {"status": status, "reason": "why <b>"}}
+        data = house.upstream.page_json("oddity") | {
+            "project-status": {"status": status, "reason": "why <b>"}
+        }
         data["name"] = f"status-{status}"
-        house.upstream.pages[f"status-{status}"] = lambda data=data: web.json_response(
-            data, content_type=JSON
-        )
+        house.upstream.pages[f"status-{status}"] = partial(web.json_response, data, content_type=JSON)
         page = await house.app.page(f"status-{status}")
         assert page.get("project-status", {}).get("status") == shown
         assert (page["files"] == []) == (status == "quarantined")
@@ -185,7 +187,7 @@ async def attributes_are_escaped(house: House) -> None:
         for tag in re.findall(r"<a (.*?)>[^<>]*</a>", await html(house, project)):
             assert ">" not in tag
             assert "<" not in tag
-    assert "data-requires-python=\"&gt;=3.8\"" in await html(house, "thing")
+    assert 'data-requires-python="&gt;=3.8"' in await html(house, "thing")
 
 
 @items.holds(33)

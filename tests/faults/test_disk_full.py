@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,10 +39,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def fill(folder: Path, *, left_bytes: int) -> None:
     """Fill the disk with a ballast file, all but so many bytes."""
     ballast = folder / "ballast"
-    ballast.unlink(missing_ok=True)
-    free = os.statvfs(folder)
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - left_bytes)
+    for _ in range(100):
+        ballast.unlink(missing_ok=True)
+        free = os.statvfs(folder)
+        with ballast.open("wb") as file, suppress(OSError):  # the node takes some of it meanwhile
+            os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - left_bytes)
+            return
+    raise AssertionError("the disk cannot be filled")
+
+
+def on_disk(link: Path, disk: Path) -> None:
+    """Have a node's directory on the disk, and its log elsewhere."""
+    (disk / link.name).mkdir()
+    link.symlink_to(disk / link.name)
 
 
 async def test_full_disk_of_the_primary_refuses_writes_and_nothing_else(
@@ -52,9 +62,8 @@ async def test_full_disk_of_the_primary_refuses_writes_and_nothing_else(
     The primary's directory is on a small disk of which less and less is left, so that uploads, small and large, fail
     in every step: while they stream in, when they are made durable, when the entry is written. Nothing is restarted.
     """
-    with running_cluster(small_disk, replicas=0, options=OPTIONS) as cluster:
-        cluster.folder = tmp_path
-        cluster.add_replica()
+    on_disk(tmp_path / "primary", small_disk)
+    with running_cluster(tmp_path, replicas=1, options=OPTIONS) as cluster:
         token, url = login(cluster.primary.url), cluster.primary.url
         make_index(cluster.primary, "dev", token)
         async with UploadLoad([url], token=token) as load:
@@ -87,11 +96,11 @@ async def test_replica_with_a_full_disk_serves_on_and_catches_up_when_there_is_r
 
     Its directory is on a disk without any room while clients upload to the primary.
     """
-    with running_cluster(tmp_path, replicas=0, options=OPTIONS) as cluster:
+    on_disk(tmp_path / "replica0", small_disk)
+    with running_cluster(tmp_path, replicas=1, options=OPTIONS) as cluster:
+        replica = cluster.replicas[0]
         token = login(cluster.primary.url)
         make_index(cluster.primary, "dev", token)
-        cluster.folder = small_disk
-        replica = cluster.add_replica()
         async with UploadLoad([cluster.primary.url], token=token) as load:
             await load.wait_for_more(20)
             await asyncio.to_thread(cluster.wait_until_equal)

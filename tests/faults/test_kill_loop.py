@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cluster.conftest import OPTIONS, make_index
-from tests.helpers.load import UploadLoad, assert_all_there, seeded_random
+from tests.helpers.load import UploadLoad, assert_all_there, seeded_random, tell
 from tests.helpers.nodes import ClusterProcesses, login, running_cluster
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ async def test_no_acknowledged_upload_is_lost_when_nodes_are_killed(memory_path:
         for url in urls:
             await assert_all_there(url, load.acknowledged)
         await asyncio.to_thread(cluster.check)
-    print(f"{CYCLES} cycles, {len(load.acknowledged)} uploads acknowledged, answers {dict(load.answers)}")
-    print(
+    tell(f"{CYCLES} cycles, {len(load.acknowledged)} uploads acknowledged, answers {dict(load.answers)}")
+    tell(
         f"start to ready: median {sorted(start_seconds)[len(start_seconds) // 2]:.2f} s, most {max(start_seconds):.2f} s"
     )
     assert len(load.acknowledged) >= CYCLES

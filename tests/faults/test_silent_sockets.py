@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from tests.cluster.conftest import OPTIONS, make_index, upload_wheel
+from tests.helpers.load import tell
 from tests.helpers.nodes import login, running_cluster
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ async def test_silent_and_dripping_sockets_are_closed_and_harm_nobody(tmp_path: 
         closed_after_seconds = [moment - began for moment in await closing]
 
         p99_seconds = sorted(durations)[len(durations) * 99 // 100]
-        print(
+        tell(
             f"closed after {max(closed_after_seconds):.1f} s, {len(durations)} pages, p99 {p99_seconds * 1000:.0f} ms"
         )
         assert max(closed_after_seconds) < CLOSED_WITHIN_SECONDS

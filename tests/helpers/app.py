@@ -70,9 +70,13 @@ class App:
 
     def auth(self, user: str = "root") -> str:
         """Return the Authorization of a user, by a token: hashing a password takes longer than most tests."""
+        return aiohttp.encode_basic_auth(user, self.auth_token(user))
+
+    def auth_token(self, user: str) -> str:
+        """Return a login token of a user, good as a password."""
         if user not in self.tokens:
             self.tokens[user] = self.services.authenticator.issue_token(user)
-        return aiohttp.encode_basic_auth(user, self.tokens[user])
+        return self.tokens[user]
 
     async def ask(self, path: str, *, method: str = "GET", user: str | None = None, **options: Any) -> Reply:
         headers = dict(options.pop("headers", {}))

@@ -1,11 +1,15 @@
 """A TCP proxy on loopback that does to connections what networks do: cut, stall, flip."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 CHUNK_BYTES = 64 * 1024
 
@@ -83,11 +87,19 @@ class FaultyProxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self.connections += 1
-        try:
+        # A cancelled task of a server is logged as an error, and here it only means that the test is over.
+        with suppress(asyncio.CancelledError, OSError):
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
-        except OSError:
-            writer.transport.abort()
-            return
+            await self._pass(reader, writer, upstream_reader, upstream_writer)
+        writer.transport.abort()
+
+    async def _pass(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        upstream_reader: asyncio.StreamReader,
+        upstream_writer: asyncio.StreamWriter,
+    ) -> None:
         connection = _Connection(self, self.fault_of_connection())
         pair = {writer, upstream_writer}
         for end in pair:
@@ -101,8 +113,7 @@ class FaultyProxy:
             pass
         finally:
             self._open -= pair
-            for end in pair:
-                end.transport.abort()
+            upstream_writer.transport.abort()
 
 
 class _Cut(Exception):

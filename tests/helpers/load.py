@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,7 +111,9 @@ class UploadLoad:
         else:
             filename, content = sdist_name(project, version), make_sdist(project, version)
         digest = hashlib.sha256(content).hexdigest()
-        while not await self._attempt(url, project, version, filename, content, digest):
+        for _ in count():
+            if await self._attempt(url, project, version, filename, content, digest):
+                break
             await asyncio.sleep(RETRY_SECONDS)
         self.acknowledged.append(Upload(self._index, project, filename, digest))
 
@@ -198,5 +201,10 @@ async def _files(session: aiohttp.ClientSession, page: str) -> dict[str, tuple[s
 
 def seeded_random(seed: int) -> Random:
     """Return randomness that the printed seed brings back; pytest shows the line when the test fails."""
-    print(f"seed {seed}")
+    tell(f"seed {seed}")
     return Random(seed)
+
+
+def tell(line: str) -> None:
+    """Say what a run saw; pytest shows it when the test fails, or with -rP."""
+    sys.stdout.write(line + "\n")

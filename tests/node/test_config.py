@@ -29,9 +29,11 @@ def examples(tmp_path: Path) -> dict[str, Any]:
         "public_url": "https://packages.example.com",
         "root_password_file": str(tmp_path / "password"),
         "no_root_pypi": True,
+        "restrict_modify": "root",
+        "require_login": True,
         "offline": True,
         "max_upload_bytes": 1000,
-        "durability": "local",
+        "durability": "local",  # the only one yet
         "retention_entries": 2000,
         "snapshot_after_entries": 3000,
         "connections_max": 50,
@@ -72,7 +74,9 @@ class TestSources:
         by_file = load_config(others, environment={}, file=file)
 
         assert by_flag == by_environment == by_file
-        assert str(getattr(by_flag, name)) == str(value)
+        known = next(known for known in fields(Config) if known.name == name)
+        assert getattr(by_flag, name) == known.metadata["parse"](str(value))
+        assert name == "durability" or getattr(by_flag, name) != known.default
 
     def test_flag_wins_over_environment_and_environment_over_file(self, tmp_path: Path) -> None:
         file = tmp_path / "wheelyard.toml"

@@ -6,13 +6,16 @@ It prints one line for each thing that was acknowledged, before it goes on.
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 from storage.errors import NotADataDirectory
+from storage.parcels import CARRIED_BYTES_MAX
 from storage.store import Store
-from tests.storage.operations import CLUSTER, add_inline, add_reference, all_entries
+from tests.storage.operations import CLUSTER, add_inline, add_reference, all_entries, reference
 
 ROUNDS = 5
+POLL_SECONDS = 0.003
 
 
 def open_or_create(path: Path, cluster_id: bytes | None) -> Store:
@@ -28,7 +31,7 @@ def acknowledge(line: str) -> None:
 
 
 def write(path: Path) -> None:
-    """Upload: a streamed blob and its entry, then several small blobs in one batch."""
+    """Upload: a streamed blob and its entry, one too large to be carried, then several small ones in one batch."""
     store = open_or_create(path, CLUSTER)
     start = store.position.serial
     for number in range(start, start + ROUNDS):
@@ -37,6 +40,9 @@ def write(path: Path) -> None:
             blob = writer.commit()
         store.submit(add_reference(b"streamed-%d" % number, blob)).result()
         acknowledge(f"streamed-{number}")
+        large = b"large %d" % number + bytes(CARRIED_BYTES_MAX)
+        store.submit(add_inline(b"sizable-%d" % number, large)).result()
+        acknowledge(f"sizable-{number}")
         futures = {
             f"small-{number}-{part}": store.submit(
                 add_inline(b"small-%d-%d" % (number, part), b"small %d %d" % (number, part))
@@ -46,6 +52,19 @@ def write(path: Path) -> None:
         for name, future in futures.items():
             future.result()
             acknowledge(name)
+    store.close()
+
+
+def carry(path: Path) -> None:
+    """Small blobs one after the other, each with a file before the next comes."""
+    store = open_or_create(path, CLUSTER)
+    start = store.position.serial
+    for number in range(start, start + ROUNDS):
+        content = b"carried %d" % number
+        store.submit(add_inline(b"small-%d" % number, content)).result()
+        acknowledge(f"small-{number}")
+        while store.blobs.held(reference(content).sha256) is not None:
+            time.sleep(POLL_SECONDS)
     store.close()
 
 
@@ -73,4 +92,4 @@ def bootstrap(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    {"write": write, "follow": follow, "bootstrap": bootstrap}[sys.argv[1]](Path(sys.argv[2]))
+    {"write": write, "carry": carry, "follow": follow, "bootstrap": bootstrap}[sys.argv[1]](Path(sys.argv[2]))

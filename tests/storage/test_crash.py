@@ -13,7 +13,7 @@ import pytest
 from storage.check import check
 from storage.set_aside import read_set_aside
 from storage.store import Store
-from tests.storage.operations import CLUSTER, add_inline, all_entries, everything, put, read
+from tests.storage.operations import CLUSTER, add_inline, all_entries, everything, put, read, reference
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,10 +68,35 @@ def test_acknowledged_writes_survive_a_kill(tmp_path: Path, point: str, hit: int
     assert (missing, lost_blobs) == ([], [])
 
     status, again = run("write", data, failpoints="")
-    assert (status, len(again)) == (0, 30)
+    assert (status, len(again)) == (0, 35)
     report = check(data)
     assert report.is_clean
     assert "stray-temporary" not in {finding.kind for finding in report.findings}
+
+
+PARCEL_POINTS = ["parcels.unpack", "blobs.sync-files", "blobs.rename", "blobs.sync-names", "parcels.remove"]
+
+
+@pytest.mark.parametrize("hit", [1, 3], ids=str)
+@pytest.mark.parametrize("point", [*PARCEL_POINTS, "writer.append", "writer.commit", "writer.committed"])
+def test_acknowledged_parcels_survive_a_kill(tmp_path: Path, point: str, hit: int) -> None:
+    """P1, P2: every acknowledged content is there byte for byte, as a parcel before a start, as a file after."""
+    data = tmp_path / "data"
+
+    status, acknowledged = run("carry", data, failpoints=f"{point}=kill@{hit}")
+
+    assert status == -signal.SIGKILL
+    assert check(data).is_clean
+    store = Store.open(data)
+    contents = {name: b"carried " + name.split("-")[1].encode() for name in acknowledged}
+    found = {name: store.blobs.read(read(store, name.encode()) or b"") for name in acknowledged}
+    held = [name for name, content in contents.items() if store.blobs.held(reference(content).sha256)]
+    store.close()
+    assert (found, held) == (contents, [])
+    assert not {finding.kind for finding in check(data).findings} & {"parcel-held", "stray-temporary"}
+
+    assert run("carry", data, failpoints="")[0] == 0
+    assert check(data).is_clean
 
 
 @pytest.fixture

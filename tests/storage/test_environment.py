@@ -24,6 +24,7 @@ from storage.errors import (
     StoreClosed,
 )
 from storage.meta import META_KEY, Meta, decode_meta, encode_meta
+from storage.parcels import CARRIED_BYTES_MAX
 from storage.state import seal
 from storage.store import Store
 from tests.storage.operations import CLUSTER, add_inline, everything, put, read, reference
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from storage.blobs import BlobStore
 
 SMALL_MAP_BYTES = 1 << 20
+TOO_LARGE_TO_CARRY = bytes(CARRIED_BYTES_MAX + 1)
 
 
 class TestDirectory:
@@ -133,7 +135,7 @@ class TestFull:
             raise OSError(errno.ENOSPC, "no space")
 
         monkeypatch.setattr("storage.blobs.BlobStore.put_hashed", fail)
-        error = primary.submit(add_inline(b"k", b"content")).exception()
+        error = primary.submit(add_inline(b"k", TOO_LARGE_TO_CARRY)).exception()
         monkeypatch.undo()
 
         assert isinstance(error, StorageFull)
@@ -148,7 +150,7 @@ class TestFull:
             raise OSError(errno.EIO, "I/O error")
 
         monkeypatch.setattr("storage.blobs.sync_folder", fail)
-        error = primary.submit(add_inline(b"k", b"content")).exception()
+        error = primary.submit(add_inline(b"k", TOO_LARGE_TO_CARRY)).exception()
 
         assert isinstance(error, EnvironmentBroken)
         assert fatal == [error]
