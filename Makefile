@@ -25,7 +25,7 @@ demo: $(STAMP) ## a primary and two replicas on ports 3141 to 3143 of this machi
 	@exec $(BIN)/wheelyard demo
 
 test: $(STAMP) tools ## all tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: format lint types test ## what CI runs: format check, lint, types, tests
 

@@ -1,5 +1,6 @@
 """A node's data directory: made at the first start, checked at every start."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -22,7 +23,8 @@ from node.identity import (
 )
 from node.mirror.source import pypi_url
 from node.secrets import SECRET_FILE_NAME, make_secret_file, read_secret_file
-from storage.errors import DirectoryInUse, NotADataDirectory
+from storage.defaults import exit_process
+from storage.errors import DirectoryInUse, NotADataDirectory, StorageError
 from storage.store import Store
 
 ROOT = Identity("root")
@@ -98,10 +100,19 @@ def _role_problem(path: Path, identity: NodeIdentity, wanted: str) -> str:
 
 def _open_store(config: Config) -> Store:
     try:
-        return Store.open(config.data, map_bytes=config.map_bytes)
+        return Store.open(config.data, map_bytes=config.map_bytes, on_fatal=_end_at_once)
     except NotADataDirectory:
         cluster_id = None if config.is_replica else uuid4().bytes
-        return Store.create(config.data, cluster_id=cluster_id, map_bytes=config.map_bytes)
+        return Store.create(
+            config.data, cluster_id=cluster_id, map_bytes=config.map_bytes, on_fatal=_end_at_once
+        )
+
+
+def _end_at_once(error: StorageError) -> None:
+    """End the process as the store does by itself, and say why: nothing else will."""
+    sys.stderr.write(f"wheelyard: stopped, because writing cannot be trusted any more: {error}\n")
+    sys.stderr.flush()
+    exit_process(error)
 
 
 def _secrets(config: Config) -> tuple[bytes, ...]:

@@ -140,6 +140,7 @@ class Batch:
         """Make contents, log, state and position durable; False when there was nothing to write.
 
         Raises:
+            StorageFull: The disk has too little room for it.
             OSError: Contents could not be made durable.
             lmdb.Error: The transaction could not be committed.
             EnvironmentBroken: The log contradicts the position record.
@@ -151,9 +152,10 @@ class Batch:
         environment = ledger.environment
         serial = ledger.meta.appended.serial
         contents = self._overlay.contents
+        brings_bytes = sum(map(len, self._encoded)) + sum(map(len, contents.values()))
         with (
             ledger.parcels.carrying(contents, entries=len(self._encoded)) as carried,
-            environment.begin_write() as txn,
+            environment.begin_write(brings_bytes=brings_bytes) as txn,
         ):
             failpoint("writer.append")
             ledger.parcels.put(txn, carried)

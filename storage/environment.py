@@ -40,6 +40,10 @@ MAP_BYTES_DEFAULT = 64 << 30  # address space, not disk
 DATABASES_MAX = 32
 READERS_MAX = 512
 LMDB_MAJOR_MIN = 3
+RESERVE_BYTES = 8 << 20
+RESERVE_FACTOR = 4
+"""A transaction begins only with so much left on the disk, and so many times what it brings. LMDB reports a commit
+that finds the disk full half-way as EIO, which cannot be told from a broken disk and therefore ends the process."""
 _LIB_VERSION = 0  # LMDB 0.9; an environment variable must never choose the format
 _FULL_ERRORS = (lmdb.MapFullError, lmdb.DiskError)
 _DATA_ERRORS = (
@@ -192,15 +196,25 @@ class Environment:
                 raise StoreClosed from None
             raise storage_error_of(error) from error
 
-    def begin_write(self) -> lmdb.Transaction[bytes]:
+    def has_room(self, brings_bytes: int = 0) -> bool:
+        """Tell whether the disk has room for a transaction that brings so much."""
+        disk = os.statvfs(self.path)
+        if not disk.f_blocks:  # a file system without a size
+            return True
+        return disk.f_bavail * disk.f_frsize >= RESERVE_BYTES + RESERVE_FACTOR * brings_bytes
+
+    def begin_write(self, *, brings_bytes: int = 0) -> lmdb.Transaction[bytes]:
         """Begin the write transaction; only the writer thread may.
 
         Raises:
             StoreClosed: This is a forked child.
+            StorageFull: The disk has too little room for what the transaction brings.
 
         """
         if os.getpid() != self._pid:
             raise StoreClosed
+        if not self.has_room(brings_bytes):
+            raise StorageFull(detail="the disk has too little room for a transaction")
         return self.lmdb.begin(db=self.state_db, write=True)
 
     def read_meta(self) -> Meta:

@@ -123,6 +123,8 @@ class Parcels:
         self._held_bytes = sum(map(len, contents.values()))
         try:
             self.unpack()
+            if not self._environment.has_room():
+                return
             with self._environment.begin_write() as txn:
                 self.remove_unpacked(txn)
         except (OSError, lmdb.Error) as caught:

@@ -36,6 +36,7 @@ def apply_entries(ledger: Ledger, entries: Sequence[bytes], contents: Mapping[by
         DigestMismatch: The state would differ from the primary's.
         StateCorrupt: A value that an entry replaces fails its checksum.
         BlobCorrupt: A content is not that of its name.
+        StorageFull: The disk has too little room for it.
         OSError: Contents could not be made durable.
         lmdb.Error: The transaction could not be committed.
 
@@ -48,7 +49,7 @@ def apply_entries(ledger: Ledger, entries: Sequence[bytes], contents: Mapping[by
     environment = ledger.environment
     with (
         ledger.parcels.carrying(contents, entries=len(fresh)) as carried,
-        environment.begin_write() as txn,
+        environment.begin_write(brings_bytes=_size_of(fresh, contents)) as txn,
     ):
         failpoint("apply.begin")
         ledger.parcels.put(txn, carried)
@@ -66,6 +67,10 @@ def apply_entries(ledger: Ledger, entries: Sequence[bytes], contents: Mapping[by
         ledger.commit(txn, meta=meta, pending=pending.totals, entries=len(fresh))
     failpoint("apply.committed")
     return meta.applied
+
+
+def _size_of(fresh: Sequence[tuple[bytes, Entry]], contents: Mapping[bytes, bytes]) -> int:
+    return sum(len(encoded) for encoded, _ in fresh) + sum(map(len, contents.values()))
 
 
 def _verify_chain(ledger: Ledger, entries: Sequence[bytes]) -> tuple[list[tuple[bytes, Entry]], Meta]:

@@ -193,7 +193,8 @@ class Writer:
         had_held = ledger.parcels.has_held
         if had_held and (is_idle or is_closing or ledger.parcels.is_crowded):
             ledger.parcels.unpack()
-        if ledger.parcels.has_unpacked and (is_closing or (is_idle and not had_held)):
+        is_time = is_closing or (is_idle and not had_held)
+        if is_time and ledger.parcels.has_unpacked and ledger.environment.has_room():
             with ledger.environment.begin_write() as txn:
                 ledger.commit(txn)
 

@@ -1,5 +1,7 @@
 """Rules for every test.
 
+Files with a slow test come first: processes take whole files, and one that began a long file last would be waited for.
+
 Where ``CI`` is ``true``, nothing is skipped: what a test needs is installed there, so a skip would hide that
 something stopped being tested. It is reported as a failure with the reason of the skip.
 """
@@ -20,6 +22,11 @@ IS_CI = os.environ.get("CI") == "true"
 class _Report(Protocol):
     outcome: Any
     longrepr: Any
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    slow_files = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow_files)
 
 
 @pytest.hookimpl(wrapper=True)

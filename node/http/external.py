@@ -1,5 +1,6 @@
 """Sending a release to another server over the legacy upload API, as devpi does for ``pypi:`` targets."""
 
+import base64
 from collections.abc import Sequence
 from contextlib import ExitStack
 from urllib.parse import urlsplit
@@ -39,9 +40,9 @@ async def send_release(
         raise BadRequest("'posturl' is a link-local address")
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=ANSWER_SECONDS_MAX)
     connector = aiohttp.TCPConnector(socket_factory=open_socket)
-    auth = aiohttp.BasicAuth(order.username, order.password, "utf-8")
+    pair = base64.b64encode(f"{order.username}:{order.password}".encode()).decode()
     async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, auth=auth, trust_env=True
+        connector=connector, timeout=timeout, headers={"Authorization": f"Basic {pair}"}, trust_env=True
     ) as session:
         actions: ActionLog = []
         if order.registers_project:

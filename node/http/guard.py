@@ -58,6 +58,8 @@ async def authcheck(request: web.Request) -> web.Response:
     if "index" in match:
         with services.store.view() as view:
             index = find_index(view, match["user"], match["index"])
+        if index is None and "filename" in match:
+            return _answer(HTTPStatus.FORBIDDEN)
         if index is not None and not may_read(identity, index):
             if not identity.is_anonymous:
                 return _answer(HTTPStatus.FORBIDDEN)

@@ -39,11 +39,11 @@ async def push(request: web.Request) -> web.Response:
     actor = await identify(request)
     with services.store.view() as view:
         source = get_index(view, user, name)
+    check_read(actor, source)
     wanted = parse_request(source, await read_json_object(request))
     if not source.is_mirror:
         with services.store.view() as view:
             hosted_release(view, wanted)
-    check_read(actor, source)
     if wanted.is_external:
         order = parse_external(wanted, actor)
         metadata, files = await _release(request, source, wanted, uploader=actor.user)

@@ -73,9 +73,7 @@ class SimplePages:
         self._finished = finished
         self._source_of = source_of
 
-    async def project(
-        self, user: str, name: str, project: str, wanted: Wanted, who: Who = nobody
-    ) -> Answer:
+    async def project(self, user: str, name: str, project: str, wanted: Wanted, who: Who = nobody) -> Answer:
         """Return the page of a project, kept or made now.
 
         Raises:

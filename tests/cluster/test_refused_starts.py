@@ -134,16 +134,18 @@ def test_first_start_that_was_cut_short_is_taken_up_by_the_next(
     The process kills itself in its first and then in its second write; in the end there are root and root/pypi.
     """
     node = NodeProcess(tmp_path / "primary", "--offline")
-    for hit in hits:
-        with pytest.raises(NodeFailed):
-            node.start(environment={"WHEELYARD_FAILPOINTS": f"{moment}=kill@{hit}"})
+    try:
+        for hit in hits:
+            with pytest.raises(NodeFailed):
+                node.start(environment={"WHEELYARD_FAILPOINTS": f"{moment}=kill@{hit}"})
 
-    node.start()
+        node.start()
 
-    users = fetch_json(node.url + "/")["result"]
-    assert list(users["root"]["indexes"]) == ["pypi"]
-    assert node.status()["serial"] == 2
-    assert node.stop() == 0
+        users = fetch_json(node.url + "/")["result"]
+        assert list(users["root"]["indexes"]) == ["pypi"]
+        assert node.status()["serial"] == 2
+    finally:
+        assert node.stop() == 0
     check_directories([node.data])
 
 

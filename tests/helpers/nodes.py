@@ -205,10 +205,18 @@ class ClusterProcesses:
         return [option for option in self.options if option == "--offline"]
 
     def wait_until_equal(self) -> dict[str, Any]:
-        """Wait until all nodes are at the primary's serial; they must have equal chain and digest."""
-        wanted = self.primary.status()
-        for node in self.replicas:
-            status = node.wait_until_at(wanted["serial"])
+        """Wait until all nodes are at one serial; they must have equal chain and digest there.
+
+        The primary may still be writing: a replica that is past what was seen is compared anew.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            wanted = self.primary.status()
+            seen = [node.wait_until_at(wanted["serial"]) for node in self.replicas]
+            if all(status["serial"] == wanted["serial"] for status in seen):
+                break
+            assert time.monotonic() < deadline, "the nodes never stood at one serial"
+        for status in seen:
             assert {name: status[name] for name in POSITION} == {name: wanted[name] for name in POSITION}
         return wanted
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from storage.view import View
 
 CLUSTER = b"wheelyard-tests!"
+CARRIED = b"small content"
 
 
 def put(key: bytes, value: bytes) -> Operation[None]:
@@ -69,3 +70,11 @@ def all_entries(store: Store, *, after: int = 0) -> list[bytes]:
     ):
         found += batch
     return found
+
+
+def carry(store: Store, content: bytes = CARRIED, key: bytes = b"key") -> None:
+    store.submit(add_inline(key, content)).result()
+
+
+def files(store: Store) -> set[bytes]:
+    return {digest for digest, _ in store.blobs.stored()}

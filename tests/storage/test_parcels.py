@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
 from storage.check import check
 from storage.draft import Draft
 from storage.entry import Put, decode_entry, encode_entry
-from storage.errors import BlobMissing, DigestMismatch, EnvironmentBroken, StateCorrupt, StorageFull
+from storage.errors import BlobMissing, DigestMismatch, StateCorrupt
 from storage.findings import Severity
 from storage.parcels import CARRIED_BYTES_MAX, CARRIED_ENTRIES_MAX, CROWDED_PARCELS, PARCEL_PREFIX, Parcels
 from storage.store import Store
 from tests.helpers.waiting import eventually
 from tests.storage.operations import (
-    CLUSTER,
-    add_inline,
+    CARRIED,
     add_reference,
     all_entries,
+    carry,
     drop,
     everything,
+    files,
     put,
     reference,
 )
@@ -31,19 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from storage.draft import Operation
-    from storage.errors import StorageError
 
-CONTENT = b"small content"
-BLOB = reference(CONTENT)
-FOREVER_SECONDS = 3600.0
-
-
-def no_space(*_: object) -> NoReturn:
-    raise OSError(errno.ENOSPC, "no space")
-
-
-def carry(store: Store, content: bytes = CONTENT, key: bytes = b"key") -> None:
-    store.submit(add_inline(key, content)).result()
+BLOB = reference(CARRIED)
 
 
 def add_several(*contents: bytes) -> Operation[None]:
@@ -56,30 +45,8 @@ def add_several(*contents: bytes) -> Operation[None]:
     return lambda _view: (draft, None)
 
 
-def files(store: Store) -> set[bytes]:
-    return {digest for digest, _ in store.blobs.stored()}
-
-
 def records(store: Store) -> list[bytes]:
     return [digest for digest, _ in store.scan_local(PARCEL_PREFIX[:-1].decode())]
-
-
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is unpacked or removed because the writer is idle."""
-    monkeypatch.setattr("storage.parcels.UNPACK_AFTER_SECONDS", FOREVER_SECONDS)
-    monkeypatch.setattr("storage.parcels.REMOVE_AFTER_SECONDS", FOREVER_SECONDS)
-
-
-@pytest.fixture
-def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory whose process ended before it unpacked."""
-    store = Store.create(tmp_path / "data", cluster_id=CLUSTER)
-    monkeypatch.setattr(Parcels, "unpack", lambda _self: None)
-    carry(store)
-    store.close()
-    monkeypatch.undo()
-    return tmp_path / "data"
 
 
 @pytest.mark.usefixtures("unhurried")
@@ -87,10 +54,10 @@ class TestHeld:
     def test_small_content_is_present_before_it_has_a_file(self, primary: Store) -> None:
         carry(primary)
 
-        assert (primary.blobs.has(BLOB.sha256), primary.blobs.size_bytes(BLOB.sha256)) == (True, len(CONTENT))
-        assert (primary.blobs.read(BLOB.sha256), primary.blobs.held(BLOB.sha256)) == (CONTENT, CONTENT)
+        assert (primary.blobs.has(BLOB.sha256), primary.blobs.size_bytes(BLOB.sha256)) == (True, len(CARRIED))
+        assert (primary.blobs.read(BLOB.sha256), primary.blobs.held(BLOB.sha256)) == (CARRIED, CARRIED)
         with primary.blobs.open(BLOB.sha256) as file:
-            assert file.read() == CONTENT
+            assert file.read() == CARRIED
         assert (files(primary), records(primary)) == (set(), [BLOB.sha256])
         assert primary.pending_totals() == (0, 0)
 
@@ -99,10 +66,10 @@ class TestHeld:
     ) -> None:
         carry(primary)
 
-        replica.apply(all_entries(primary), {BLOB.sha256: CONTENT}).result()
+        replica.apply(all_entries(primary), {BLOB.sha256: CARRIED}).result()
 
         assert (files(replica), records(replica)) == (set(), [BLOB.sha256])
-        assert (replica.blobs.read(BLOB.sha256), replica.pending_totals()) == (CONTENT, (0, 0))
+        assert (replica.blobs.read(BLOB.sha256), replica.pending_totals()) == (CARRIED, (0, 0))
 
     def test_replica_that_catches_up_makes_files_first(self, primary: Store, replica: Store) -> None:
         contents = [b"%d" % number for number in range(CARRIED_ENTRIES_MAX + 1)]
@@ -125,7 +92,7 @@ class TestHeld:
         assert records(primary) == []
 
     def test_content_that_is_here_already_is_not_carried(self, primary: Store) -> None:
-        primary.blobs.put_many([CONTENT])
+        primary.blobs.put_many([CARRIED])
 
         carry(primary)
 
@@ -136,7 +103,7 @@ class TestHeld:
 
         primary.submit(add_reference(b"again", BLOB)).result()
         with primary.blobs.writer() as writer:
-            writer.write(CONTENT)
+            writer.write(CARRIED)
             found = writer.commit()
 
         assert (found, files(primary)) == (BLOB, set())
@@ -146,7 +113,7 @@ class TestHeld:
         (encoded,) = all_entries(primary)
         wrong = encode_entry(replace(decode_entry(encoded), state_digest=bytes(32)))
 
-        error = replica.apply([wrong], {BLOB.sha256: CONTENT}).exception()
+        error = replica.apply([wrong], {BLOB.sha256: CARRIED}).exception()
 
         assert isinstance(error, DigestMismatch)
         assert (replica.blobs.has(BLOB.sha256), records(replica)) == (False, [])
@@ -181,11 +148,11 @@ class TestHeld:
     def test_snapshot_finds_held_blobs_present(self, primary: Store, replica: Store, tmp_path: Path) -> None:
         carry(primary)
         primary.write_snapshot(tmp_path / "snapshot")
-        replica.apply(all_entries(primary), {BLOB.sha256: CONTENT}).result()
+        replica.apply(all_entries(primary), {BLOB.sha256: CARRIED}).result()
 
         replica.load_snapshot(tmp_path / "snapshot").result()
 
-        assert (replica.pending_totals(), replica.blobs.read(BLOB.sha256)) == ((0, 0), CONTENT)
+        assert (replica.pending_totals(), replica.blobs.read(BLOB.sha256)) == ((0, 0), CARRIED)
         assert everything(replica) == everything(primary)
 
     async def test_crowd_is_unpacked_while_work_waits(self, primary: Store) -> None:
@@ -216,64 +183,7 @@ async def test_idle_writer_makes_files_and_removes_records(
 
     await eventually(lambda: not records(primary), what=lambda: f"records {records(primary)}")
     assert (files(primary), primary.blobs.held(BLOB.sha256)) == ({BLOB.sha256}, None)
-    assert primary.blobs.read(BLOB.sha256) == CONTENT
-
-
-class TestFullDisk:
-    async def test_parcels_wait_for_room(self, primary: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("storage.parcels.RETRY_SECONDS", 0.001)
-        attempts: list[object] = []
-
-        def fail(*data: object) -> NoReturn:
-            attempts.append(data)
-            no_space()
-
-        with monkeypatch.context() as full:
-            full.setattr("storage.blobs.write_fully", fail)
-            carry(primary)
-            await eventually(lambda: len(attempts) > 1, what=lambda: f"{len(attempts)} attempts")
-            content = primary.blobs.read(BLOB.sha256)
-
-        await eventually(lambda: files(primary), what="a file, once there is room")
-        assert content == CONTENT
-
-    @pytest.mark.usefixtures("unhurried")
-    def test_memory_is_bounded(self, primary: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("storage.parcels.HELD_BYTES_MAX", len(CONTENT))
-        carry(primary)
-        with monkeypatch.context() as full:
-            full.setattr("storage.blobs.write_fully", no_space)
-            error = primary.submit(add_inline(b"more", b"more content")).exception()
-
-        carry(primary, b"more content", key=b"more")
-
-        assert isinstance(error, StorageFull)
-        assert files(primary) == {reference(b"more content").sha256}
-
-    def test_directory_opens_for_reading(self, killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        with monkeypatch.context() as full:
-            full.setattr("storage.blobs.write_fully", no_space)
-            store = Store.open(killed)
-            content, found = store.blobs.read(BLOB.sha256), files(store)
-            store.close()
-
-        assert (content, found) == (CONTENT, set())
-        assert check(killed).is_clean
-
-
-def test_failing_disk_ends_the_process(
-    primary: Store, fatal: list[StorageError], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(_path: object) -> NoReturn:
-        raise OSError(errno.EIO, "I/O error")
-
-    monkeypatch.setattr("storage.blobs.sync_folder", fail)
-    carry(primary)
-    primary.close()
-
-    (error,) = fatal
-    assert isinstance(error, EnvironmentBroken)
-    assert primary.position.serial == 1
+    assert primary.blobs.read(BLOB.sha256) == CARRIED
 
 
 def test_open_makes_files_of_parcels(killed: Path) -> None:
@@ -286,7 +196,7 @@ def test_open_makes_files_of_parcels(killed: Path) -> None:
     assert [(finding.severity, finding.kind) for finding in before.findings] == [
         (Severity.NOTE, "parcel-held")
     ]
-    assert found == ({BLOB.sha256}, [], CONTENT)
+    assert found == ({BLOB.sha256}, [], CARRIED)
     assert check(killed).findings == []
 
 

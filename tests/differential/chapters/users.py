@@ -69,6 +69,11 @@ def _show(s: Script) -> None:
     s.get("api-unknown-user", "/nobody/+api")
     s.get("api-unknown-index", "/alice/nothing/+api")
     bad = {"X-Devpi-Auth": "YWxpY2U6bm9uc2Vuc2U="}
+    for name, uri in {"api": "/+api", "login": "/+login", "page": "/alice/dev/+simple/", "list": "/",
+                      "unknown": "/a/b/c/d/e", "file": "/alice/dev/+f/abc/0123456789abc/x.zip"}.items():  # fmt: skip
+        s.get(
+            f"authcheck-{name}", "/+authcheck", headers={"X-Original-URI": f"http://HOST{uri}"}, accept="*/*"
+        )
     s.get("api-bad-token", "/+api", headers=bad)
     s.get("api-unreadable-auth", "/+api", headers={"X-Devpi-Auth": "%%%"})
     s.get("api-basic-password", "/+api", headers={"Authorization": "Basic Ym9iOnNlY3JldC1i"})

@@ -169,6 +169,7 @@ class TestAuthcheck:
             ("/root/dev/+simple/thing/?x=1", 401, 200),
             ("/root/base/+simple/secret/", 401, 403),
             ("/a/b/c/d/e/f", 403, 403),
+            ("/root/gone/+f/abc/0123456789abc/x.zip", 403, 403),
         ],
     )
     async def test_answers_for_what_nginx_holds_back(

@@ -86,10 +86,8 @@ def naive_shown(web: Web, start: str) -> dict[str, str]:
                 continue
         else:
             own = set(web.options[name]["mirror_whitelist"])
-            if whitelist is None:
-                whitelist = own
-            else:
-                whitelist = whitelist | own if is_union else whitelist & own
+            before = own if whitelist is None else whitelist
+            whitelist = before | own if is_union else before & own
             if whitelist & {"*", "thing"}:
                 is_whitelisted = True
             elif name in web.hosts:

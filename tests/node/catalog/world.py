@@ -31,6 +31,12 @@ ALICE = Identity("alice", 2)
 ROOT = Identity("root", 1)
 
 
+def pair(index: str) -> tuple[str, str]:
+    """Return the two names of ``user/index``."""
+    user, _, name = index.partition("/")
+    return user, name
+
+
 class World:
     """Users root and alice; time passes a second per operation."""
 
@@ -55,13 +61,13 @@ class World:
         return self.do(create_user(name, given, password_hash="none", actor=NOBODY, now_ms=self.now_ms))
 
     def index(self, name: str, *, actor: Identity = ALICE, **options: Any) -> Fields:
-        return self.do(create_index(*name.split("/"), options, actor=actor))
+        return self.do(create_index(*pair(name), options, actor=actor))
 
     def change(self, name: str, patch: Any, *, actor: Identity = ALICE) -> Fields:
-        return self.do(modify_index(*name.split("/"), patch, actor=actor))
+        return self.do(modify_index(*pair(name), patch, actor=actor))
 
     def drop_index(self, name: str) -> None:
-        self.do(delete_index(*name.split("/"), actor=ALICE))
+        self.do(delete_index(*pair(name), actor=ALICE))
 
     def reap(self) -> int:
         """Clear away what deleted indexes left; return how many entries it took."""
@@ -72,7 +78,7 @@ class World:
 
     def submit(self, index: str, name: str, version: str, **fields: str) -> None:
         form = {key: [value] for key, value in {"name": name, "version": version, **fields}.items()}
-        self.do(register_release(*index.split("/"), form, actor=ALICE))
+        self.do(register_release(*pair(index), form, actor=ALICE))
 
     def upload(
         self,
@@ -97,23 +103,23 @@ class World:
             metadata=metadata,
             metadata_sha256=None if metadata is None else hashlib.sha256(metadata).digest(),
         )
-        return self.do(upload_file(*index.split("/"), file, form, actor=ALICE, now_ms=self.now_ms))
+        return self.do(upload_file(*pair(index), file, form, actor=ALICE, now_ms=self.now_ms))
 
     def push(self, source: str, name: str, version: str, target: str) -> ActionLog:
         with self.store.view() as view:
-            index = get_index(view, *source.split("/"))
+            index = get_index(view, *pair(source))
         request = parse_request(index, {"name": name, "version": version, "targetindex": target})
         return self.do(push_hosted(parse_target(request), actor=ALICE, now_ms=self.now_ms))
 
     def delete_file(self, index: str, filename: str, content: bytes, *, force: bool = False) -> None:
         start = hashlib.sha256(content).digest()[:8]
-        self.do(delete_file(*index.split("/"), start, filename, force=force, actor=ALICE))
+        self.do(delete_file(*pair(index), start, filename, force=force, actor=ALICE))
 
     def delete_version(self, index: str, project: str, version: str, *, force: bool = False) -> None:
-        self.do(delete_version(*index.split("/"), project, version, force=force, actor=ALICE))
+        self.do(delete_version(*pair(index), project, version, force=force, actor=ALICE))
 
     def delete_project(self, index: str, project: str, *, force: bool = False) -> None:
-        self.do(delete_project(*index.split("/"), project, force=force, actor=ALICE))
+        self.do(delete_project(*pair(index), project, force=force, actor=ALICE))
 
     def counted(self) -> dict[bytes, int]:
         """Return the references that the state counts, by sha256."""

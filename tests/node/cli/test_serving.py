@@ -37,7 +37,7 @@ class TestRefusals:
 
         said = refused_with(wheelyard("serve", "--data", str(tmp_path)))
 
-        assert "no data directory of Wheelyard" in said
+        assert "is not empty" in said
         assert [path.name for path in tmp_path.iterdir()] == ["letters.txt"]
 
     def test_weak_and_open_secrets_are_refused(self, tmp_path: Path) -> None:
