@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +70,20 @@ async def start_node(name: str, *options: str, log: Path) -> Child:
 
 async def stop_node(child: Child) -> None:
     """End a node politely, and when it does not listen, at once."""
-    process = child.process
-    if process.returncode is None:
-        process.terminate()
+    _signal(child.process, signal.SIGTERM)
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        await asyncio.wait_for(child.process.wait(), STOP_SECONDS)
     except TimeoutError:
-        process.kill()
-        await process.wait()
+        _signal(child.process, signal.SIGKILL)
+        await child.process.wait()
+
+
+def _signal(process: Process, number: signal.Signals) -> None:
+    # Not process.terminate(): it collects the status of a child that has just ended, and asyncio, which waits for
+    # that status in a thread, then finds none and complains.
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 async def _first_line(process: Process) -> str:
