@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.cli.demo import free_ports
@@ -13,7 +15,6 @@ from tests.node.cli.running import refused_with, wheelyard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @contextmanager
@@ -29,11 +30,18 @@ def demo(directory: Path, port: int = 0) -> Iterator[tuple[subprocess.Popen[str]
                     urls.append(line.split()[-1])
                 if line.startswith("README.md"):
                     break
+            assert len(urls) == 3, process.stderr and process.stderr.read()
             yield process, urls
         finally:
             if process.poll() is None:
                 process.terminate()
                 process.wait(30)
+
+
+def children_of(pid: int) -> dict[int, list[str]]:
+    """Return the words that each child of a process was started with, by process id."""
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return {child: Path(f"/proc/{child}/cmdline").read_text().split("\0") for child in children}
 
 
 def is_answering(url: str) -> bool:
@@ -79,12 +87,12 @@ def test_data_is_kept_from_one_demo_to_the_next_also_on_other_ports(tmp_path: Pa
 def test_killed_node_ends_the_demo_and_the_others(tmp_path: Path) -> None:
     """kill -9 of a replica: the demo says which, and stops the rest instead of leaving half a cluster."""
     with demo(tmp_path / "data") as (process, urls):
-        children = subprocess.run(
-            ["ps", "-o", "pid=", "--ppid", str(process.pid)], capture_output=True, text=True, check=True
-        ).stdout.split()
+        children = children_of(process.pid)
         assert len(children) == 3
 
-        subprocess.run(["kill", "-9", children[1]], check=True)
+        os.kill(
+            next(pid for pid, words in children.items() if str(tmp_path / "data" / "replica-1") in words), 9
+        )
         process.wait(30)
 
         assert process.stderr is not None
