@@ -29,6 +29,7 @@ from replication.members import Members
 from replication.signal import HeadSignal
 from replication.transfer import BlobTransfer
 from replication.trust import Trust
+from storage.snapshot import remove_leftovers
 
 
 @asynccontextmanager
@@ -42,6 +43,7 @@ async def assembled(config: Config, directory: DataDirectory, *, url: str) -> As
 
     """
     store = directory.store
+    remove_leftovers(config.data / "snapshots")
     card = NodeCard(directory.identity.node_id, url, config.region, VERSION)
     trust = Trust(directory.secrets)
     async with AsyncExitStack() as stack:

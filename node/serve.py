@@ -13,7 +13,7 @@ from aiohttp import web
 
 from node.address import remove_address, write_address
 from node.assembly import assembled
-from node.cluster.chores import prune_regularly
+from node.cluster.chores import forget_gone_mirrors, prune_regularly
 from node.cluster.roles import PrimaryRole
 from node.config import Config
 from node.directory import DataDirectory
@@ -107,10 +107,12 @@ async def _work(services: Services, stopping: asyncio.Event) -> int:
 
 def _jobs(services: Services) -> list[Coroutine[Any, Any, object]]:
     role = services.role
+    everywhere = forget_gone_mirrors(services.store, services.mirror, services.source_of)
     if isinstance(role, PrimaryRole):
         retention_entries = services.config.retention_entries
-        return [services.reaper.run(), prune_regularly(role.feeder, retention_entries=retention_entries)]
-    return [role.follower.run(), role.transfer.run()]
+        pruning = prune_regularly(role.feeder, retention_entries=retention_entries)
+        return [everywhere, services.reaper.run(), pruning]
+    return [everywhere, role.follower.run(), role.transfer.run()]
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

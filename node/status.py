@@ -133,6 +133,7 @@ def status_json(services: Services, *, outside_url: str) -> dict[str, Any]:
         **result,
         **ours,
         "region": services.card.region,
+        "set_aside": [path.name for path in services.store.set_aside()],
         "replicas": [_row(row) for row in members(services)],
     }
 

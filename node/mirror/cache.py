@@ -41,7 +41,7 @@ from node.mirror.page import (
     encode_link,
     encode_page,
 )
-from node.mirror.source import MirrorSource
+from node.mirror.source import PREFIX_BYTES, MirrorSource
 from storage.blob_writer import BlobWriter
 from storage.blobs import BlobStore
 from storage.errors import StorageError
@@ -211,10 +211,15 @@ class MirrorCache:
         """
         self._tables.put_many("metadata", [(_file_key(source, file), zlib.compress(metadata, 3))])
 
-    def drop_source(self, source: MirrorSource) -> None:
+    def prefixes(self) -> set[bytes]:
+        """Return the prefix of every index and generation that has a page here."""
+        return {key[:PREFIX_BYTES] for key, _ in self._tables.scan("stamps")}
+
+    def drop_prefix(self, prefix: bytes) -> None:
         """Forget all pages and links of one index and generation; file bytes may serve others and stay."""
-        for table in TABLES:
-            self._tables.drop_prefix(table, source.prefix)
+        # The stamps last: as long as they are there, a drop that was cut short is taken up again.
+        for table in sorted(TABLES, key=lambda name: name == "stamps"):
+            self._tables.drop_prefix(table, prefix)
 
     def _stamped(self, key: bytes, stored: StoredPage) -> StoredPage:
         packed = self._tables.get("stamps", key)

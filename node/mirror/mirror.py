@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -212,10 +212,18 @@ class Mirror:
         """
         return await self._metadata.get(self._as_asked(source), link)
 
-    async def drop(self, source: MirrorSource) -> None:
-        """Forget the pages and links of an index and generation that no longer exist."""
-        self._pages.forget(source)
-        await asyncio.to_thread(self._cache.drop_source, source)
+    async def keep_only(self, sources: Collection[MirrorSource]) -> int:
+        """Forget the pages and links of every other index and generation; return how many of those there were.
+
+        Raises:
+            StorageError: the cache cannot be written.
+
+        """
+        gone = await asyncio.to_thread(self._cache.prefixes) - {source.prefix for source in sources}
+        for prefix in gone:
+            self._pages.forget(prefix)
+            await asyncio.to_thread(self._cache.drop_prefix, prefix)
+        return len(gone)
 
     def _as_asked(self, source: MirrorSource) -> MirrorSource:
         return replace(source, is_offline=True) if self._is_offline and not source.is_offline else source

@@ -122,10 +122,10 @@ class Pages:
         self._memory.drop(key)  # again: a request may have come between
         self._fetches.pop(key, None)
 
-    def forget(self, source: MirrorSource) -> None:
-        """Drop from memory what belongs to this index and generation."""
-        self._memory.drop_source(source.prefix)
-        for key in [key for key in self._fetches if key[0] == source.prefix]:
+    def forget(self, prefix: bytes) -> None:
+        """Drop from memory what belongs to one index and generation."""
+        self._memory.drop_source(prefix)
+        for key in [key for key in self._fetches if key[0] == prefix]:
             del self._fetches[key]
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from node.mirror.errors import UpstreamUrlRefused
 CACHE_EXPIRY_SECONDS_DEFAULT = 1800
 
 _PREFIX = struct.Struct(">QQ")
+PREFIX_BYTES = _PREFIX.size
 
 
 def pypi_url() -> str:

@@ -323,15 +323,18 @@ async def test_another_generation_shares_nothing(rig: Rig, upstream: FakeUpstrea
     assert mirror.projects(rig.source(index_id=8)) == []
 
 
-async def test_dropped_source_is_forgotten(rig: Rig, upstream: FakeUpstream) -> None:
+async def test_only_live_sources_are_kept(rig: Rig, upstream: FakeUpstream) -> None:
     upstream.add_wheel("six", "1.0")
     mirror = await rig.mirror()
-    await mirror.page(rig.source(), "six")
+    for generation in (1, 2):
+        await mirror.page(rig.source(generation=generation), "six")
 
-    await mirror.drop(rig.source())
+    dropped = await mirror.keep_only([rig.source(generation=2)])
 
-    assert mirror.projects(rig.source()) == []
-    assert mirror.fresh_page(rig.source(), "six") is ABSENT
+    assert dropped == 1
+    assert mirror.projects(rig.source(generation=1)) == []
+    assert mirror.fresh_page(rig.source(generation=1), "six") is ABSENT
+    assert mirror.projects(rig.source(generation=2)) == ["six"]
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "six?x", "sïx", "-", "x" * 300])
