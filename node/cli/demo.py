@@ -1,10 +1,13 @@
 """``wheelyard demo``: a whole cluster on this machine, for a first look."""
 
 import asyncio
+import errno
+import os
+import secrets
 import signal
 import socket
 import sys
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
 import click
@@ -16,6 +19,8 @@ from node.secrets import SECRET_FILE_NAME
 
 REPLICAS = 2
 PORT = 3141
+PORT_LOWEST, PORT_HIGHEST = 10_000, 32_000
+PORT_TRIES = 100
 POLL_SECONDS = 0.05
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -34,7 +39,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     type=click.IntRange(0, 65535 - REPLICAS),
     default=PORT,
     show_default=True,
-    help="port of the primary; the replicas take the next two; 0 takes free ones",
+    help="port of the primary; the replicas take the next two; 0 finds three free ones",
 )
 def demo_command(directory: Path, port: int) -> None:
     """Run one primary and two replicas on loopback until Ctrl-C."""
@@ -75,12 +80,12 @@ async def run_demo(directory: Path, *, port: int) -> int:
 
 async def _start_and_watch(directory: Path, port: int, stack: AsyncExitStack) -> None:
     """Start all nodes, say what to do with them, and wait until one ends."""
-    ports = [port + number for number in range(1 + REPLICAS)] if port else free_ports(1 + REPLICAS)
-    primary = await _start(stack, directory, "primary", ports[0])
+    port = port or free_port_before(REPLICAS)
+    primary = await _start(stack, directory, "primary", port)
     secret = directory / "primary" / SECRET_FILE_NAME
     follow = ("--primary", primary.url, "--secret-file", str(secret))
     replicas = [
-        await _start(stack, directory, f"replica-{number}", ports[number], *follow)
+        await _start(stack, directory, f"replica-{number}", port + number, *follow)
         for number in range(1, REPLICAS + 1)
     ]
     nodes = [primary, *replicas]
@@ -97,13 +102,23 @@ async def _start_and_watch(directory: Path, port: int, stack: AsyncExitStack) ->
     raise ChildFailed(ended.name, f"it ended with status {ended.process.returncode}, see {ended.log}")
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on now; nodes tell each other theirs, so they must know them first."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
+def free_port_before(following: int) -> int:
+    """Return a port that nobody listens on now, nor on so many that follow it.
+
+    Nodes tell each other theirs, so they must know them before they listen. Ports are taken from below those that
+    the system gives to outgoing connections, which would otherwise take one meanwhile.
+
+    Raises:
+        OSError: none was found.
+
+    """
+    for _ in range(PORT_TRIES):
+        base = PORT_LOWEST + secrets.randbelow(PORT_HIGHEST - PORT_LOWEST - following)
+        with ExitStack() as stack, suppress(OSError):
+            for port in range(base, base + following + 1):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return base
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
 
 async def _start(stack: AsyncExitStack, directory: Path, name: str, port: int, *options: str) -> Child:

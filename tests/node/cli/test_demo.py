@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node.cli.demo import free_ports
+from node.cli.demo import REPLICAS, free_port_before
 from tests.helpers.nodes import fetch_json
 from tests.node.cli.running import refused_with, wheelyard
 
@@ -71,7 +71,7 @@ def test_data_is_kept_from_one_demo_to_the_next_also_on_other_ports(tmp_path: Pa
         before = fetch_json(urls[0] + "/+status")["result"]
         process.terminate()
         assert process.wait(30) == 0
-    port = free_ports(1)[0]
+    port = free_port_before(REPLICAS)
 
     with demo(tmp_path / "data", port) as (_, urls):
         after = fetch_json(urls[0] + "/+status")["result"]
