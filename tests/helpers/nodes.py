@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -12,12 +13,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from storage.check import check
 
+PORT_LOWEST, PORT_HIGHEST = 10_000, 32_000
 READY_SECONDS = 30.0
 POLL_SECONDS = 0.01
 POSITION = ("serial", "chain", "digest")
@@ -29,11 +31,12 @@ class NodeFailed(Exception):
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody listens on now, and that the system gives to no outgoing connection."""
+    while True:
+        port = PORT_LOWEST + secrets.randbelow(PORT_HIGHEST - PORT_LOWEST)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class NodeProcess:
