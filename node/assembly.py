@@ -12,7 +12,7 @@ from node.auth.passwords import Passwords
 from node.auth.tokens import Tokens
 from node.cluster.chores import Reaper
 from node.cluster.link import HttpLink, client_session
-from node.cluster.roles import PrimaryRole, ReplicaRole, Role
+from node.cluster.roles import PrimaryRole, ReplicaRole, Role, primary_id
 from node.config import Config
 from node.directory import DataDirectory
 from node.finished import FinishedAnswers
@@ -73,7 +73,7 @@ async def assembled(config: Config, directory: DataDirectory, *, url: str) -> As
             authenticator=authenticator,
             passwords=passwords,
             reaper=Reaper(store),
-            common=CommonHeaders(store, node_id=card.node_id, primary_id=lambda: _primary_id(role, card)),
+            common=CommonHeaders(store, node_id=card.node_id, primary_id=lambda: primary_id(role, card)),
         )
 
 
@@ -114,10 +114,3 @@ def _cluster_hooks(role: Role) -> ClusterHooks:
         return NO_CLUSTER
     link = role.link
     return ClusterHooks(issuer=link.issue_page, metadata_issuer=link.issue_metadata, peers=lambda: (link,))
-
-
-def _primary_id(role: Role, card: NodeCard) -> str:
-    if isinstance(role, PrimaryRole):
-        return card.node_id
-    primary = role.follower.status.primary
-    return "" if primary is None else primary.node_id

@@ -4,7 +4,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from node.cluster.roles import PrimaryRole, ReplicaRole
+from node.cluster.roles import PrimaryRole, ReplicaRole, primary_id
 from node.services import Services
 from node.version import VERSION
 from replication.members import MemberRow
@@ -96,14 +96,6 @@ def members(services: Services) -> tuple[MemberRow, ...]:
     return services.role.follower.status.members
 
 
-def primary_id(services: Services) -> str:
-    """Return the node id of the primary; empty while a replica has not met it."""
-    if isinstance(services.role, PrimaryRole):
-        return services.card.node_id
-    primary = services.role.follower.status.primary
-    return "" if primary is None else primary.node_id
-
-
 def status_json(services: Services, *, outside_url: str) -> dict[str, Any]:
     """Return the result of ``/+status``: devpi's fields, then ours."""
     state = node_state(services)
@@ -168,7 +160,7 @@ def _devpi_replica_fields(services: Services, role: ReplicaRole, state: NodeStat
     follower = role.follower.status
     shared = {
         "url": state.primary_url,
-        "uuid": primary_id(services),
+        "uuid": primary_id(role, services.card),
         "serial": state.head,
         "serial-timestamp": follower.updated_at,
         "contacted-at": follower.contacted_at,

@@ -112,13 +112,6 @@ def projects_of(view: View, index_id: int) -> Iterator[tuple[str, int]]:
         yield key[len(prefix) :].decode(), keys.unpack_id(value[:8])
 
 
-def versions_of(view: View, index_id: int, project: str) -> Iterator[tuple[str, Fields]]:
-    """Yield the versions of a project on one index with their metadata."""
-    prefix = keys.versions_prefix(index_id, project)
-    for key, value in view.scan(prefix):
-        yield key[len(prefix) :].decode(), unpack_map(view, value)
-
-
 def version_names(view: View, index_id: int, project: str) -> list[str]:
     """Return the versions of a project on one index, without reading their metadata."""
     prefix = keys.versions_prefix(index_id, project)

@@ -62,9 +62,9 @@ async def _forget_if_changed(store: Store, mirror: Mirror, source_of: SourceOf, 
     """Look once; return the configuration that was looked at. 0 is that of a replica that has nothing yet."""
     with store.view() as view:
         configuration = configuration_serial(view)
+        if configuration == seen:
+            return seen
         indexes = [unpack_index(view, unpack_id(key[1:]), value) for key, value in view.scan(INDEXES)]
-    if configuration == seen:
-        return seen
     count = await mirror.keep_only([source_of(index) for index in indexes if index.is_mirror])
     if count:
         _log.info("gone mirrors forgotten", count=count)

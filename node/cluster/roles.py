@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from node.cluster.link import HttpLink
 from replication.feeder import Feeder
 from replication.follower import Follower
+from replication.hello import NodeCard
 from replication.members import Members
 from replication.transfer import BlobTransfer
 
@@ -27,3 +28,11 @@ class ReplicaRole:
 
 
 Role = PrimaryRole | ReplicaRole
+
+
+def primary_id(role: Role, card: NodeCard) -> str:
+    """Return the node id of the primary; ``card`` is this node's own. Empty while a replica has not met it."""
+    if isinstance(role, PrimaryRole):
+        return card.node_id
+    primary = role.follower.status.primary
+    return "" if primary is None else primary.node_id
