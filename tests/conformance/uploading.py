@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from storage.references import BLOB_KEY_PREFIX
 from tests.conformance.items import House
 from tests.helpers.app import App, Reply, running_app
+from tests.helpers.blobs import no_half_written_blobs
 from tests.helpers.distributions import make_wheel, wheel_name
 from tests.helpers.upstream import FakeUpstream
 
@@ -52,7 +53,7 @@ async def nothing_changes(app: App) -> AsyncIterator[None]:
     yield
     assert app.services.store.position == before
     assert unnamed_blobs(app) <= unnamed
-    assert list((blob_folder(app) / ".tmp").iterdir()) == []
+    await no_half_written_blobs(blob_folder(app))
 
 
 def check_refusal(answer: Reply, status: int, words: str) -> None:

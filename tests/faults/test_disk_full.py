@@ -10,6 +10,7 @@ import pytest
 
 from storage.environment import RESERVE_BYTES
 from tests.cluster.conftest import OPTIONS, make_index, upload_wheel
+from tests.helpers.blobs import no_half_written_blobs
 from tests.helpers.load import UploadLoad, assert_all_there
 from tests.helpers.nodes import login, running_cluster
 from tests.helpers.waiting import eventually
@@ -86,7 +87,7 @@ async def test_full_disk_of_the_primary_refuses_writes_and_nothing_else(
                 project = f"full{left_bytes}x{payload_bytes}"
                 answer = await upload_wheel(url, token, project, "1.0", payload_bytes=payload_bytes)
                 assert answer.status == 200
-        assert list((cluster.primary.data / "blobs" / ".tmp").iterdir()) == []
+        await no_half_written_blobs(cluster.primary.data / "blobs")
         await asyncio.to_thread(cluster.check)
 
 
