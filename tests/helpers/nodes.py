@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -254,6 +254,15 @@ def running_cluster(
         yield cluster
     finally:
         cluster.stop()
+
+
+def wait_until_acquainted(urls: Collection[str]) -> None:
+    """Wait until every node knows of all: replicas hear of each other from the primary, with its heartbeat."""
+    deadline = time.monotonic() + READY_SECONDS
+    for url in urls:
+        while (known := {row["url"] for row in fetch_json(url + "/+nodes")["result"]}) != set(urls):
+            assert time.monotonic() < deadline, f"{url} knows {known}, not {urls}"
+            time.sleep(POLL_SECONDS)
 
 
 def basic(user: str, password: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from node.cli.demo import REPLICAS, free_port_before
-from tests.helpers.nodes import fetch_json
+from tests.helpers.nodes import fetch_json, wait_until_acquainted
 from tests.node.cli.running import refused_with, wheelyard
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def is_answering(url: str) -> bool:
 
 def test_three_nodes_run_until_ctrl_c_and_none_afterwards(tmp_path: Path) -> None:
     with demo(tmp_path / "data") as (process, urls):
+        wait_until_acquainted(urls)
         nodes = fetch_json(urls[2] + "/+nodes")["result"]
         assert [node["role"] for node in nodes] == ["primary", "replica", "replica"]
         assert {node["url"] for node in nodes} == set(urls)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers.nodes import ClusterProcesses, free_port, running_cluster
+from tests.helpers.nodes import ClusterProcesses, free_port, running_cluster, wait_until_acquainted
 from tests.node.cli.running import refused_with, wheelyard
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ WIDE = {"COLUMNS": "160"}
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterProcesses]:
     with running_cluster(tmp_path_factory.mktemp("cluster"), options=("--offline",)) as running:
         running.wait_until_equal()
+        wait_until_acquainted([node.url for node in running.nodes])
         yield running
 
 
