@@ -20,7 +20,7 @@ def delete_project(user: str, name: str, project: str, *, force: bool, actor: Id
     """
 
     def operation(view: View) -> tuple[Draft, None]:
-        index = permitted_index(view, user, name, Permission.DEL_PROJECT, actor)
+        index = permitted_index(view, user, name, Permission.DEL_PROJECT, actor, project)
         if not index.is_volatile and not force:
             raise Forbidden(f"project {project!r} is on non-volatile index {index.full_name}")
         if not has_project(view, index.index_id, project):
@@ -44,7 +44,7 @@ def delete_version(
     """
 
     def operation(view: View) -> tuple[Draft, None]:
-        index = permitted_index(view, user, name, Permission.DEL_VERDATA, actor)
+        index = permitted_index(view, user, name, Permission.DEL_VERDATA, actor, project)
         if not index.is_volatile and not force:
             raise Forbidden("cannot delete version on non-volatile index")
         if not has_project(view, index.index_id, project):
@@ -72,10 +72,11 @@ def delete_file(
     """
 
     def operation(view: View) -> tuple[Draft, None]:
-        index = permitted_index(view, user, name, Permission.DEL_ENTRY, actor)
+        index = permitted_index(view, user, name, Permission.DEL_ENTRY, actor.for_any_project())
         if not index.is_volatile and not force:
             raise Forbidden("cannot delete version on non-volatile index")
         record = _file_to_delete(view, index, sha256_start, filename)
+        permitted_index(view, user, name, Permission.DEL_ENTRY, actor, record.project)
         recorder = Recorder(view, actor=actor.user)
         _record_removal(view, recorder, index, record.project, [record])
         rest = files_of(view, index.index_id, record.project)

@@ -130,15 +130,19 @@ def requested_options(index: IndexRecord, patch: Any) -> Fields:
     return given
 
 
-def permitted_index(view: View, user: str, name: str, permission: Permission, actor: Identity) -> IndexRecord:
+def permitted_index(
+    view: View, user: str, name: str, permission: Permission, actor: Identity, project: str | None = None
+) -> IndexRecord:
     """Return an index on which ``actor`` has a permission; nobody has one on an index that is not there.
+
+    With ``project``, normalised, the permission is about that project alone.
 
     Raises:
         Forbidden: ``actor`` does not have it.
 
     """
     index = find_index(view, user, name)
-    if index is None or not allows_on(actor, permission, index):
+    if index is None or not allows_on(actor, permission, index, project):
         raise Forbidden(f"no permission for {permission.value} on index {user}/{name}")
     return index
 

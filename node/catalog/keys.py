@@ -7,6 +7,8 @@ key                                           value
 ``@``                                         8 bytes: serial of the last change of configuration
 ``u`` user name                               8 bytes: user id
 ``U`` user id                                 user record
+``t`` user id, token id                       token record
+``T`` token id                                8 bytes: id of the user who owns the token
 ``i`` user id, index name                     8 bytes: index id
 ``I`` index id                                index record
 ``X`` index id                                empty: the index is deleted and its keys wait for the reaper
@@ -51,6 +53,21 @@ def user_name_key(user: str) -> bytes:
 def user_key(user_id: int) -> bytes:
     """Return the key of a user record."""
     return b"U" + pack_id(user_id)
+
+
+def tokens_prefix(user_id: int) -> bytes:
+    """Return what the API tokens of one user begin with."""
+    return b"t" + pack_id(user_id)
+
+
+def token_key(user_id: int, token_id: str) -> bytes:
+    """Return the key of an API token's record."""
+    return tokens_prefix(user_id) + token_id.encode()
+
+
+def token_owner_key(token_id: str) -> bytes:
+    """Return the key that maps an API token's id to its owner's."""
+    return b"T" + token_id.encode()
 
 
 def index_names_prefix(user_id: int) -> bytes:

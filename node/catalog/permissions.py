@@ -7,6 +7,7 @@ user_create            everybody                       the listed
 user_modify            root, the user                  the listed
 user_modify_password   root, the user                  the listed, the user
 user_delete            root, the user; never of root   the listed; never of themselves
+user_tokens            root, the user                  the listed, the user
 index_create           root, the user                  the listed
 index_modify           root, the owner                 the listed
 index_delete           root, the owner                 the listed
@@ -19,10 +20,12 @@ pkg_read               ``acl_read``, root              ``acl_read``, the listed
 =====================  ==============================  ====================================
 
 An index without ``acl_read`` may be read by everybody. On a mirror nobody has ``upload``.
+
+An API token has of its owner's permissions those that its scope covers, and never one that begins with ``user_``.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from node.catalog.records import Fields, IndexRecord
@@ -30,6 +33,57 @@ from node.catalog.records import Fields, IndexRecord
 ROOT = "root"
 ANONYMOUS = ":ANONYMOUS:"
 AUTHENTICATED = ":AUTHENTICATED:"
+
+
+class Permission(Enum):
+    """What may be allowed; the values are devpi's names."""
+
+    USER_CREATE = "user_create"
+    USER_MODIFY = "user_modify"
+    USER_MODIFY_PASSWORD = "user_modify_password"  # noqa: S105 - a permission's name
+    USER_DELETE = "user_delete"
+    USER_TOKENS = "user_tokens"
+    INDEX_CREATE = "index_create"
+    INDEX_MODIFY = "index_modify"
+    INDEX_DELETE = "index_delete"
+    UPLOAD = "upload"
+    TOXRESULT_UPLOAD = "toxresult_upload"
+    DEL_ENTRY = "del_entry"
+    DEL_PROJECT = "del_project"
+    DEL_VERDATA = "del_verdata"
+    PKG_READ = "pkg_read"
+
+
+NEVER_BY_TOKEN = frozenset(permission for permission in Permission if permission.value.startswith("user_"))
+"""What only a login gives: a token makes no other token, and changes nobody's password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What an API token is good for; None does not limit it. What its owner may not do, it may not either."""
+
+    permissions: frozenset[Permission] | None = None
+    index_ids: frozenset[int] | None = None
+    path_ids: frozenset[int] = frozenset()  # of the indexes that these show through: read, and no more
+    projects: frozenset[str] | None = None  # normalised
+
+    def covers(self, permission: Permission, index: IndexRecord | None, project: str | None) -> bool:
+        """Say whether a token may be used for something; ``project`` is None where it is about all of an index."""
+        if permission in NEVER_BY_TOKEN:
+            return False
+        if self.permissions is not None and permission not in self.permissions:
+            return False
+        if not self._reaches(permission, index):
+            return False
+        return self.projects is None or project in self.projects
+
+    def _reaches(self, permission: Permission, index: IndexRecord | None) -> bool:
+        if self.index_ids is None:
+            return True
+        if index is None:
+            return False
+        is_shown = permission is Permission.PKG_READ and index.index_id in self.path_ids
+        return is_shown or index.index_id in self.index_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +94,7 @@ class Identity:
     user_id: int | None = None
     groups: tuple[str, ...] = field(default=())
     modifiers: frozenset[str] | None = None  # --restrict-modify of the node that was asked
+    scope: Scope | None = None  # of the API token that was sent; None: a login
 
     @property
     def is_anonymous(self) -> bool:
@@ -57,26 +112,14 @@ class Identity:
             self.user in names or AUTHENTICATED in names or any(f":{group}" in names for group in self.groups)
         )
 
+    def for_any_project(self) -> "Identity":
+        """Return this identity for a decision that comes before the project is known; another must follow."""
+        if self.scope is None or self.scope.projects is None:
+            return self
+        return replace(self, scope=replace(self.scope, projects=None))
+
 
 NOBODY = Identity()
-
-
-class Permission(Enum):
-    """What may be allowed; the values are devpi's names."""
-
-    USER_CREATE = "user_create"
-    USER_MODIFY = "user_modify"
-    USER_MODIFY_PASSWORD = "user_modify_password"  # noqa: S105 - a permission's name
-    USER_DELETE = "user_delete"
-    INDEX_CREATE = "index_create"
-    INDEX_MODIFY = "index_modify"
-    INDEX_DELETE = "index_delete"
-    UPLOAD = "upload"
-    TOXRESULT_UPLOAD = "toxresult_upload"
-    DEL_ENTRY = "del_entry"
-    DEL_PROJECT = "del_project"
-    DEL_VERDATA = "del_verdata"
-    PKG_READ = "pkg_read"
 
 
 class Holder(Enum):
@@ -101,6 +144,7 @@ TABLE: dict[Permission, tuple[Holder, ...]] = {
     Permission.USER_MODIFY: _ADMINS_AND_OWNER,
     Permission.USER_MODIFY_PASSWORD: (Holder.ADMINS, Holder.ITSELF),
     Permission.USER_DELETE: (Holder.OTHER_ADMINS, Holder.OWNER_BUT_ROOT),
+    Permission.USER_TOKENS: (Holder.ADMINS, Holder.ITSELF),
     Permission.INDEX_CREATE: _ADMINS_AND_OWNER,
     Permission.INDEX_MODIFY: _ADMINS_AND_OWNER,
     Permission.INDEX_DELETE: _ADMINS_AND_OWNER,
@@ -115,7 +159,12 @@ TABLE: dict[Permission, tuple[Holder, ...]] = {
 
 
 def allows(
-    identity: Identity, permission: Permission, *, user: str, index: IndexRecord | None = None
+    identity: Identity,
+    permission: Permission,
+    *,
+    user: str,
+    index: IndexRecord | None = None,
+    project: str | None = None,
 ) -> bool:
     """Say whether an identity holds a permission.
 
@@ -124,8 +173,11 @@ def allows(
         permission: for what.
         user: the user who is acted on, or who owns the index.
         index: the index that is acted on, if there is one.
+        project: the project that is acted on, normalised; None where it is the index as a whole.
 
     """
+    if identity.scope is not None and not identity.scope.covers(permission, index, project):
+        return False
     if permission is Permission.UPLOAD and index is not None and index.is_mirror:
         return False
     options = {} if index is None else index.options
@@ -161,6 +213,13 @@ def _names(holder: Holder, user: str, options: Fields, modifiers: frozenset[str]
     return listed
 
 
-def allows_on(identity: Identity, permission: Permission, index: IndexRecord) -> bool:
-    """Say whether an identity holds a permission on an index."""
-    return allows(identity, permission, user=index.user, index=index)
+def is_admin(identity: Identity) -> bool:
+    """Say whether an identity stands above the users: root, or whom ``--restrict-modify`` lists."""
+    return identity.scope is None and identity.matches(_names(Holder.ADMINS, "", {}, identity.modifiers))
+
+
+def allows_on(
+    identity: Identity, permission: Permission, index: IndexRecord, project: str | None = None
+) -> bool:
+    """Say whether an identity holds a permission on an index, or on one project of it."""
+    return allows(identity, permission, user=index.user, index=index, project=project)

@@ -149,7 +149,7 @@ def check_push_target(view: View, order: PushOrder, actor: Identity) -> IndexRec
     target = find_index(view, user, name)
     if target is None:
         raise IndexUnknown(user, name)
-    if not allows_on(actor, Permission.UPLOAD, target):
+    if not allows_on(actor, Permission.UPLOAD, target, order.request.project):
         raise LoginRequired(f"user {actor.user!r} cannot upload to {order.target!r}", challenge=False)
     return target
 

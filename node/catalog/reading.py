@@ -12,28 +12,31 @@ def is_restricted(index: IndexRecord) -> bool:
     return "acl_read" in index.options
 
 
-def may_read(identity: Identity, index: IndexRecord) -> bool:
-    """Say whether an identity may see the projects and files of an index."""
-    return allows_on(identity, Permission.PKG_READ, index)
+def may_read(identity: Identity, index: IndexRecord, project: str | None = None) -> bool:
+    """Say whether an identity may see a project, or without one all projects, of an index.
+
+    Credentials say nothing about what everybody may read, so a token that is limited to other things sees it too.
+    """
+    return not is_restricted(index) or allows_on(identity, Permission.PKG_READ, index, project)
 
 
-def check_read(identity: Identity, index: IndexRecord) -> None:
-    """Refuse a reader of the index that was asked for.
+def check_read(identity: Identity, index: IndexRecord, project: str | None = None) -> None:
+    """Refuse a reader of the index that was asked for, or of one project of it.
 
     Raises:
         LoginRequired: nobody is logged in.
         Forbidden: the user has no permission.
 
     """
-    if may_read(identity, index):
+    if may_read(identity, index, project):
         return
     if identity.is_anonymous:
         raise LoginRequired(f"authentication required to read {index.full_name}")
     raise Forbidden(f"no permission to read {index.full_name}")
 
 
-def unreadable(identity: Identity, path: Sequence[IndexRecord]) -> frozenset[int]:
-    """Return the ids of the indexes of a search path that a reader must see nothing of.
+def unreadable(identity: Identity, path: Sequence[IndexRecord], project: str | None = None) -> frozenset[int]:
+    """Return the ids of the indexes of a search path that a reader must see nothing of, or not of one project.
 
     They stay on the path: a private name still hides the mirrors' files from those who may not
     read the index that hosts it.
@@ -43,8 +46,8 @@ def unreadable(identity: Identity, path: Sequence[IndexRecord]) -> frozenset[int
         Forbidden: the user may not read the first index of the path.
 
     """
-    check_read(identity, path[0])
-    return frozenset(index.index_id for index in path if not may_read(identity, index))
+    check_read(identity, path[0], project)
+    return frozenset(index.index_id for index in path if not may_read(identity, index, project))
 
 
 def has_restricted(path: Iterable[IndexRecord]) -> bool:

@@ -46,8 +46,12 @@ class Identical:
 UploadOutcome = Stored | Identical
 
 
-def check_upload_target(view: View, user: str, name: str, actor: Identity) -> IndexRecord:
+def check_upload_target(
+    view: View, user: str, name: str, actor: Identity, project: str | None = None
+) -> IndexRecord:
     """Return the index if ``actor`` may upload to it; called before the body is read, and again after.
+
+    Only the second time the project, normalised, is known.
 
     Raises:
         IndexUnknown: no such index.
@@ -59,7 +63,7 @@ def check_upload_target(view: View, user: str, name: str, actor: Identity) -> In
     index = get_index(view, user, name)
     if index.is_mirror:
         raise NotFound("cannot submit to mirror index")
-    if allows_on(actor, Permission.UPLOAD, index):
+    if allows_on(actor if project else actor.for_any_project(), Permission.UPLOAD, index, project):
         return index
     if actor.is_anonymous:
         raise LoginRequired("authentication required to upload")
@@ -70,9 +74,9 @@ def register_release(user: str, name: str, form: Form, *, actor: Identity) -> Op
     """Return the operation for ``:action=submit``: the metadata is replaced as a whole."""
 
     def operation(view: View) -> tuple[Draft | None, None]:
-        index = check_upload_target(view, user, name, actor)
-        recorder = Recorder(view, actor=actor.user)
         metadata = metadata_from_form(form, only_sent=False)
+        index = check_upload_target(view, user, name, actor, normalize_project(metadata["name"]))
+        recorder = Recorder(view, actor=actor.user)
         if find_metadata(view, index.index_id, metadata["name"], metadata["version"]) == metadata:
             return None, None
         record_metadata(recorder, index.index_id, metadata)
@@ -92,10 +96,10 @@ def upload_file(
     """
 
     def operation(view: View) -> tuple[Draft | None, UploadOutcome]:
-        index = check_upload_target(view, user, name, actor)
         sent = metadata_from_form(form, only_sent=True)
-        check_filename(sent["name"], sent["version"], file.filename)
         project = normalize_project(sent["name"])
+        index = check_upload_target(view, user, name, actor, project)
+        check_filename(sent["name"], sent["version"], file.filename)
         existing = find_file(view, index.index_id, project, file.filename)
         if existing is not None and existing.sha256 == file.sha256:
             return None, Identical()

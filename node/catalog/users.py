@@ -11,6 +11,7 @@ from node.catalog.permissions import Identity, Permission, allows
 from node.catalog.recorder import Recorder
 from node.catalog.records import Fields
 from node.catalog.times import iso_seconds
+from node.catalog.tokens import record_tokens_removal
 from node.errors import BadRequest, Conflict, Forbidden, UserUnknown
 from storage.draft import Draft, Operation
 from storage.view import View
@@ -160,6 +161,7 @@ def delete_user(user: str, *, actor: Identity) -> Operation[None]:
             if not index.is_volatile:
                 raise Forbidden(f"user {user!r} has non-volatile index: {index.name}")
             record_deletion(recorder, index)
+        record_tokens_removal(view, recorder, user_id)
         recorder.delete(keys.user_name_key(user))
         recorder.delete_map(keys.user_key(user_id))
         recorder.touch_configuration()

@@ -30,17 +30,26 @@ class NodeRefused(Exception):
         self.message = message
 
 
-def ask(url: str, path: str) -> Any:
-    """Return the ``result`` of what a node answers in JSON.
+def ask(
+    url: str,
+    path: str,
+    *,
+    method: str = "GET",
+    body: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    """Return the ``result`` of what a node answers in JSON; None when it has only a message.
 
     Raises:
         NodeSilent: no answer came, or one that no node gives.
         NodeRefused: the answer is an error.
 
     """
-    _, content = fetch(url, path)
+    encoded = None if body is None else json.dumps(body).encode()
+    _, content = fetch(url, path, method=method, body=encoded, headers=headers)
     try:
-        return json.loads(content)["result"]
+        answer = json.loads(content)
+        return answer["result"] if "message" not in answer else answer.get("result")
     except (ValueError, KeyError, TypeError):
         raise NodeSilent(url, "its answer is not that of a Wheelyard node") from None
 
@@ -49,6 +58,7 @@ def fetch(
     url: str,
     path: str,
     *,
+    method: str | None = None,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     context: ssl.SSLContext | None = None,
@@ -58,7 +68,8 @@ def fetch(
     Args:
         url: the node's URL; proxies of the environment are not used, nodes are near.
         path: path and query.
-        body: sent with POST; without one the request is a GET.
+        method: as it is sent; POST where there is a body, else GET.
+        body: what is sent.
         headers: sent besides the usual ones.
         context: how TLS certificates are checked; by default against those of the system.
 
@@ -70,7 +81,7 @@ def fetch(
     if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
         raise NodeSilent(url, "a URL starts with http:// or https://")
     given = {"Accept": "application/json", **(headers or {})}
-    request = Request(url.rstrip("/") + path, data=body, headers=given)  # noqa: S310 - checked above
+    request = Request(url.rstrip("/") + path, data=body, headers=given, method=method)  # noqa: S310 - checked above
     opener = build_opener(ProxyHandler({}), HTTPSHandler(context=context))
     try:
         with opener.open(request, timeout=ANSWER_SECONDS) as response:

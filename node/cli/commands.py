@@ -10,6 +10,7 @@ from node.cli.output import described, fail
 from node.cli.passwd import passwd_command
 from node.cli.serving import serve_command
 from node.cli.status import status_command
+from node.cli.token import token_command
 from node.secrets import make_secret_file
 from node.version import VERSION
 
@@ -39,6 +40,7 @@ for command in (
     status_command,
     secret_command,
     passwd_command,
+    token_command,
     check_command,
 ):
     cli.add_command(command)

@@ -2,7 +2,6 @@
 
 import hashlib
 import ssl
-import sys
 from pathlib import Path
 
 import click
@@ -12,6 +11,7 @@ from node.auth.passwords import Passwords
 from node.catalog.users import set_password
 from node.cli.asking import NodeRefused, NodeSilent, fetch
 from node.cli.output import described, fail
+from node.cli.password_input import read_password
 from node.config import ConfigError
 from node.errors import Refusal
 from node.identity import read_identity
@@ -49,7 +49,7 @@ def passwd_command(directory: Path, user: str, password_file: Path | None, secre
     """
     try:
         _check_primary(directory)
-        change = PasswordChange(user, _hashed(_read_password(password_file)))
+        change = PasswordChange(user, _hashed(_new_password(password_file)))
         try:
             _change_stopped(directory, change)
         except DirectoryInUse as error:
@@ -73,13 +73,8 @@ def _check_primary(directory: Path) -> None:
         )
 
 
-def _read_password(file: Path | None) -> str:
-    if file is not None and str(file) != "-":
-        password = file.read_text().rstrip("\r\n")
-    elif file is not None or not sys.stdin.isatty():
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("New password", hide_input=True, confirmation_prompt=True)
+def _new_password(file: Path | None) -> str:
+    password = read_password(file, prompt="New password", is_new=True)
     if not password:
         raise ConfigError(["the password is empty"])
     return password

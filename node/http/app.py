@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from node.http import aliases, cluster, files, indexes, operators, passwd, projects, simple, users
+from node.http import aliases, cluster, files, indexes, operators, passwd, projects, simple, tokens, users
 from node.http.cors import answer_preflights, hide_software
 from node.http.errors import errors_to_http
 from node.http.guard import authcheck, login_required
@@ -47,6 +47,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("PUT", _USER + "{slash:/?}", users.put_user),
     ("PATCH", _USER + "{slash:/?}", users.patch_user),
     ("DELETE", _USER + "{slash:/?}", users.remove_user),
+    ("POST", _USER + "/+token-create", tokens.post_token),
+    ("GET", _USER + "/+tokens", tokens.get_tokens),
+    ("DELETE", _USER + "/+tokens/{token_id}", tokens.remove_token),
     ("GET", _INDEX + "/{simple:\\+simple}", simple.redirect_to_slash),
     ("GET", _INDEX + "/{simple:\\+simple}/", simple.get_projects),
     ("GET", _INDEX + "/{simple:\\+simple}/{project:[^/]+}", simple.redirect_to_slash),

@@ -12,7 +12,7 @@ from node.cluster.roles import PrimaryRole
 from node.errors import Forbidden, NotFound, Unavailable
 from node.http.bodies import read_bounded
 from node.http.keys import SERVICES
-from node.http.mirrored import send_mirrored
+from node.http.mirrored import find_link, send_mirrored
 from node.http.streams import cut, send_bytes, send_path
 from node.mirror.source import MirrorSource
 from replication.errors import ProofRefused
@@ -128,7 +128,8 @@ async def get_mirror_file(request: web.Request) -> web.StreamResponse:
         index = index_by_id(view, int(request.match_info["index_id"]))
     if index is None or not index.is_mirror:
         raise NotFound("no such mirror")
-    return await send_mirrored(request, index, request.match_info["key"], request.match_info["filename"])
+    source, link = await find_link(request, index, request.match_info["key"], request.match_info["filename"])
+    return await send_mirrored(request, source, link)
 
 
 def _check_sender(request: web.Request, node_id: str) -> None:

@@ -14,8 +14,8 @@ from node.errors import NotFound
 from node.finished import Answer, Stamps, configuration_serial
 from node.http.fast import is_plain, request_key
 from node.http.keys import SERVICES
-from node.http.mirrored import send_mirrored, send_mirrored_metadata
-from node.http.reading import check_reader
+from node.http.mirrored import find_link, send_mirrored, send_mirrored_metadata
+from node.http.reading import check_reader, check_reader_of_some
 from node.http.respond import envelope
 from node.http.streams import (
     METADATA_TYPE,
@@ -43,9 +43,11 @@ async def get_file(request: web.Request) -> web.StreamResponse:
         # In the same view: what is kept for everybody depends on the index being open in it.
         found = _find(view, index, sha256_start, filename) if is_open and not index.is_mirror else None
     if not is_open:
-        await check_reader(request, index)
+        await check_reader_of_some(request, index)
         with request.app[SERVICES].store.view() as view:
             found = None if index.is_mirror else _find(view, index, sha256_start, filename)
+        if found is not None:
+            await check_reader(request, index, found.record.project)
     if found is None:
         return await _from_mirror(request, index, sha256_start.hex(), filename)
     if not found.is_metadata and request.headers.get("Accept") == "application/json":
@@ -174,9 +176,13 @@ async def _send_from_primary(
 async def _from_mirror(
     request: web.Request, index: IndexRecord, link_key: str, filename: str
 ) -> web.StreamResponse:
-    if filename.endswith(".metadata"):
-        return await send_mirrored_metadata(request, index, link_key, filename.removesuffix(".metadata"))
-    return await send_mirrored(request, index, link_key, filename)
+    listed = filename.removesuffix(".metadata")
+    is_metadata = listed != filename
+    if is_metadata and not listed.endswith(".whl"):
+        raise NotFound(f"no metadata found in {listed}")
+    source, link = await find_link(request, index, link_key, listed)
+    await check_reader(request, index, link.project)
+    return await (send_mirrored_metadata if is_metadata else send_mirrored)(request, source, link)
 
 
 def _keep(request: web.Request, index: IndexRecord, found: _Found) -> None:

@@ -5,15 +5,15 @@ from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
-from yarl import URL
 
-from node.catalog.lookups import find_index
+from node.catalog.permissions import Identity
 from node.catalog.reading import may_read
-from node.errors import LoginRequired
+from node.catalog.records import IndexRecord
+from node.errors import Forbidden, LoginRequired
+from node.http.asked import Asked, asked_for, covers, find_asked_index
 from node.http.keys import SERVICES
-from node.http.outside import outside_prefix
-from node.http.paths import cleaned_path
 from node.http.reading import reader
+from storage.view import View
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -22,6 +22,7 @@ _OPEN_ENDS = ("/+api", "/+login", "/+authcheck")
 """Where clients find out how to log in."""
 _OPEN_STARTS = ("/+live", "/+ready", "/+status", "/+metrics", "/+nodes", "/+cluster/")
 """Operators' pages, which name no project; and what other nodes ask, with proof of the secret."""
+_READS = frozenset({"GET", "HEAD"})
 
 
 def is_open(path: str) -> bool:
@@ -31,10 +32,22 @@ def is_open(path: str) -> bool:
 
 @web.middleware
 async def login_required(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """With ``--require-login``, answer only who is logged in; nothing of it is kept for others."""
-    is_required = request.app[SERVICES].config.require_login
-    if is_required and not is_open(request.path) and (await reader(request)).is_anonymous:
+    """With ``--require-login``, answer only who is logged in; nothing of it is kept for others.
+
+    Then everything is for somebody, so an API token must cover also what is not restricted.
+    """
+    if not request.app[SERVICES].config.require_login or is_open(request.path):
+        return await handler(request)
+    identity = await reader(request)
+    if identity.is_anonymous:
         raise LoginRequired("authentication required")
+    if identity.scope is not None and request.method in _READS:
+        asked = await asked_for(request, request.path)
+        is_list = asked.names_index and "no_projects" not in request.query
+        if is_list or asked.names_content:
+            with request.app[SERVICES].store.view() as view:
+                if not covers(view, identity, asked):
+                    raise Forbidden("the token is not for this")
     return await handler(request)
 
 
@@ -42,32 +55,38 @@ async def authcheck(request: web.Request) -> web.Response:
     """``/+authcheck``: may the sender of the request that nginx holds back see what it asks for?
 
     As in devpi: 200, 401 (403 for devpi's own client, which explains it better), or 403 for what
-    is not there. Restricted indexes are checked as well.
+    is not there. Restricted indexes are checked as well, and the scope of an API token where the
+    path alone says what is asked: an upload and a list have the same.
     """
     services = request.app[SERVICES]
-    given = request.headers.get(ORIGINAL_URI_HEADER, request.path_qs)
-    prefix = outside_prefix(request, services.config.public_url)
-    path = cleaned_path(unquote(urlsplit(given).path), prefix)
-    if path.endswith(_OPEN_ENDS):
+    asked = await asked_for(
+        request, unquote(urlsplit(request.headers.get(ORIGINAL_URI_HEADER, request.path_qs)).path)
+    )
+    if asked.path.endswith(_OPEN_ENDS):
         return _answer(HTTPStatus.OK)
-    match = await request.app.router.resolve(request.clone(method="GET", rel_url=URL.build(path=path)))
-    if match.http_exception is not None and match.http_exception.status != HTTPStatus.METHOD_NOT_ALLOWED:
+    if not asked.has_route:
         return _answer(HTTPStatus.FORBIDDEN)
     identity = await reader(request)
     is_refused = services.config.require_login and identity.is_anonymous
-    if "index" in match:
+    if asked.names_index:
         with services.store.view() as view:
-            index = find_index(view, match["user"], match["index"])
-        if index is None and "filename" in match:
+            index = find_asked_index(view, asked)
+            is_hidden = index is not None and not _may_see(view, identity, index, asked)
+        if index is None and "filename" in asked.parts:
             return _answer(HTTPStatus.FORBIDDEN)
-        if index is not None and not may_read(identity, index):
-            if not identity.is_anonymous:
-                return _answer(HTTPStatus.FORBIDDEN)
-            is_refused = True
+        if is_hidden and not identity.is_anonymous:
+            return _answer(HTTPStatus.FORBIDDEN)
+        is_refused = is_refused or is_hidden
     if not is_refused:
         return _answer(HTTPStatus.OK)
     is_client = "devpi-client" in request.headers.get("User-Agent", "")
     return _answer(HTTPStatus.FORBIDDEN if is_client else HTTPStatus.UNAUTHORIZED)
+
+
+def _may_see(view: View, identity: Identity, index: IndexRecord, asked: Asked) -> bool:
+    if identity.scope is None:
+        return may_read(identity, index)
+    return not asked.names_content or covers(view, identity, asked)
 
 
 def _answer(status: HTTPStatus) -> web.Response:

@@ -28,14 +28,11 @@ PASSED_THROUGH_BYTES_MAX = 1 << 20
 """Ranges up to this size of a file that is not cached are fetched alone: what reads a wheel's directory."""
 
 
-async def send_mirrored(
-    request: web.Request, index: IndexRecord, link_key: str, filename: str
-) -> web.StreamResponse:
+async def send_mirrored(request: web.Request, source: MirrorSource, link: MirrorLink) -> web.StreamResponse:
     """Send a file of a mirror: from the cache, or while it comes from upstream for the first time."""
     mirror = request.app[SERVICES].mirror
-    source, link = await find_link(request, index, link_key, filename)
     etag = f'"{link.file.sha256 or link.file.link_key}"'
-    content_type = content_type_of(filename)
+    content_type = content_type_of(link.file.filename)
     cached = mirror.cached_file(source, link)
     if cached is None:
         headers = file_headers(etag, content_type)
@@ -50,12 +47,9 @@ async def send_mirrored(
 
 
 async def send_mirrored_metadata(
-    request: web.Request, index: IndexRecord, link_key: str, filename: str
+    request: web.Request, source: MirrorSource, link: MirrorLink
 ) -> web.StreamResponse:
     """Send the core metadata of a mirrored wheel, exactly as it is in the wheel."""
-    if not filename.endswith(".whl"):
-        raise NotFound(f"no metadata found in {filename}")
-    source, link = await find_link(request, index, link_key, filename)
     metadata = await request.app[SERVICES].mirror.core_metadata(source, link)
     etag = f'"{hashlib.sha256(metadata).hexdigest()}"'
     return send_bytes(request, metadata, etag=etag, content_type=METADATA_TYPE)

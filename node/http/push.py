@@ -39,8 +39,9 @@ async def push(request: web.Request) -> web.Response:
     actor = await identify(request)
     with services.store.view() as view:
         source = get_index(view, user, name)
-    check_read(actor, source)
+    check_read(actor.for_any_project(), source)
     wanted = parse_request(source, await read_json_object(request))
+    check_read(actor, source, wanted.project)
     if not source.is_mirror:
         with services.store.view() as view:
             hosted_release(view, wanted)

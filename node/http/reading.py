@@ -20,8 +20,8 @@ async def reader(request: web.Request) -> Identity:
     return await identify(request)
 
 
-async def check_reader(request: web.Request, index: IndexRecord) -> None:
-    """Refuse a request for something of an index that the sender may not read.
+async def check_reader(request: web.Request, index: IndexRecord, project: str | None = None) -> None:
+    """Refuse a request for all of an index, or for one project of it, that the sender may not read.
 
     Raises:
         LoginRequired: nobody is logged in.
@@ -29,4 +29,17 @@ async def check_reader(request: web.Request, index: IndexRecord) -> None:
 
     """
     if is_restricted(index):
-        check_read(await reader(request), index)
+        check_read(await reader(request), index, project)
+
+
+async def check_reader_of_some(request: web.Request, index: IndexRecord) -> None:
+    """Refuse, before it is known what project a request is about, who may read none of an index.
+
+    ``check_reader`` follows with the project.
+
+    Raises:
+        LoginRequired, Forbidden: as for ``check_reader``.
+
+    """
+    if is_restricted(index):
+        check_read((await reader(request)).for_any_project(), index)

@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl
 from aiohttp import BodyPartReader, ClientPayloadError, web
 from aiohttp.http import HttpProcessingError
 
-from node.catalog.lookups import find_file, get_index
+from node.catalog.lookups import find_file
 from node.catalog.names import check_filename, check_release_name, normalize_project
+from node.catalog.permissions import Identity
 from node.catalog.releases import (
     Identical,
     ReceivedFile,
@@ -87,7 +88,7 @@ async def receive_upload(request: web.Request) -> web.Response:
         if action != "file_upload":
             raise BadRequest(f"action {action!r} not supported" if action else ":action field not found")
         _check_form(form)
-        if _is_present(services.store, user, name, form):
+        if _is_present(services.store, user, name, form, actor):
             return web.Response(reason=IDENTICAL)
         file = await _receive_file(form)
         operation = upload_file(user, name, file, form.fields, actor=actor, now_ms=now_ms())
@@ -197,18 +198,19 @@ def _check_form(form: Form) -> None:
     _check_digests(form, writer)
 
 
-def _is_present(store: Store, user: str, name: str, form: Form) -> bool:
+def _is_present(store: Store, user: str, name: str, form: Form, actor: Identity) -> bool:
     """Say whether the index has the very same file already; looked at before any byte is kept.
 
     Raises:
-        IndexUnknown: the index went meanwhile.
+        IndexUnknown, LoginRequired, Forbidden: the index or the right went, or the right is not for this project.
         FileExists: it has other bytes of that name, for good.
 
     """
     writer, filename = form.content, form.filename or ""
+    project = normalize_project(form.last("name"))
     with store.view() as view:
-        index = get_index(view, user, name)
-        existing = find_file(view, index.index_id, normalize_project(form.last("name")), filename)
+        index = check_upload_target(view, user, name, actor, project)
+        existing = find_file(view, index.index_id, project, filename)
     if existing is None or writer is None:
         return False
     if existing.sha256 == writer.sha256:

@@ -86,6 +86,6 @@ async def login(request: web.Request) -> web.Response:
     if not isinstance(user, str) or not isinstance(password, str):
         raise BadRequest("Bad request: no user/password specified")
     authenticator = request.app[SERVICES].authenticator
-    token = await authenticator.login(Credentials(user, password), address=request.remote or "")
-    result = {"password": token, "expiration": TOKEN_LIFETIME_SECONDS}
+    given = await authenticator.login(Credentials(user, password), address=request.remote or "")
+    result = {"password": given.token, "expiration": given.lifetime_seconds}
     return envelope(message="login successful", kind="proxyauth", result=result)

@@ -61,7 +61,7 @@ def collect_hosted(
     """
     index = get_index(view, user, name)
     path = [index] if ignore_bases else search_path(view, index)
-    hidden = unreadable(reader, path)
+    hidden = unreadable(reader, path, project)
     stages = [stage for stage in path if not stage.is_mirror]
     hosts = [stage.index_id for stage in stages if has_project(view, stage.index_id, project)]
     layers = tuple(

@@ -86,7 +86,7 @@ class SimplePages:
         kept = self._finished.get(page_key(user, name, project, wanted))
         if kept is not None:
             return kept
-        reader, shown = await self._reader(user, name, who)
+        reader, shown = await self._reader(user, name, who, project)
         if shown is not None:
             kept = self._finished.get(page_key(user, name, project, wanted, shown))
             if kept is not None:
@@ -145,17 +145,19 @@ class SimplePages:
             IndexUnknown, ProjectUnknown, LoginRequired, Forbidden, BadGateway: as for ``project``.
 
         """
-        reader, _ = await self._reader(user, name, who)
+        reader, _ = await self._reader(user, name, who, project)
         return await self._collect(user, name, project, reader, ignore_bases=ignore_bases)
 
-    async def _reader(self, user: str, name: str, who: Who) -> tuple[Identity, ShownTo]:
+    async def _reader(
+        self, user: str, name: str, who: Who, project: str | None = None
+    ) -> tuple[Identity, ShownTo]:
         """Return who reads, where that matters, and what tells apart the pages for such readers."""
         with self._store.view() as view:
             path = search_path(view, get_index(view, user, name))
         if not has_restricted(path):
             return NOBODY, None
         reader = await who()
-        return reader, shown_to(path, unreadable(reader, path))
+        return reader, shown_to(path, unreadable(reader, path, project))
 
     async def _collect(
         self, user: str, name: str, project: str, reader: Identity, *, ignore_bases: bool = False
@@ -173,7 +175,7 @@ class SimplePages:
             BadGateway: a mirror's upstream cannot answer.
 
         """
-        reader, _ = await self._reader(user, name, who)
+        reader, _ = await self._reader(user, name, who, project)
         with self._store.view() as view:
             part = collect_hosted(view, user, name, project, reader=reader)
         for index in part.mirrors:

@@ -107,6 +107,12 @@ async def _delete_user(stage: Stage, user: str | None) -> Reply:
     return await stage.app.ask(f"/{victim}", method="DELETE", user=victim if user == OWNER else user)
 
 
+async def _revoke_token(stage: Stage, user: str | None) -> Reply:
+    made = await stage.app.ask("/alice/+token-create", method="POST", user=OWNER, json={})
+    path = f"/alice/+tokens/{made.json()['result']['id']}"
+    return await stage.app.ask(path, method="DELETE", user=user)
+
+
 async def _create_index(stage: Stage, user: str | None) -> Reply:
     return await stage.app.ask(f"/alice/{stage.fresh('new')}", method="PUT", user=user, json={})
 
@@ -180,6 +186,9 @@ ROUTES = (
     ),
     Route("PATCH password", P.USER_MODIFY_PASSWORD, _plain("PATCH", "/alice", json={"password": "x"})),
     Route("DELETE user", P.USER_DELETE, _delete_user),
+    Route("POST token", P.USER_TOKENS, _plain("POST", "/alice/+token-create", json={"note": "x"})),
+    Route("GET tokens", P.USER_TOKENS, _plain("GET", "/alice/+tokens")),
+    Route("DELETE token", P.USER_TOKENS, _revoke_token),
     Route("PUT index", P.INDEX_CREATE, _create_index),
     Route("PATCH index with a map", P.INDEX_MODIFY, _plain("PATCH", f"/{INDEX}", json={"title": "x"})),
     Route("PATCH index with a list", P.INDEX_MODIFY, _plain("PATCH", f"/{INDEX}", json=["title=y"])),
