@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -11,9 +12,11 @@ from prometheus_client.registry import Collector
 
 from node.http.keys import CONNECTIONS
 from node.services import Services
-from node.status import members, node_state
+from node.state import members, node_state
 
 METRICS_TYPE = CONTENT_TYPE_LATEST
+MIRROR_GAUGES = frozenset({"downloads_now"})
+"""Of the mirror's numbers those that fall as well."""
 
 
 class NodeCollector(Collector):
@@ -104,7 +107,8 @@ class NodeCollector(Collector):
 
     def _mirror_metrics(self) -> Iterator[Metric]:
         for name, value in asdict(self._services.mirror.counters).items():
-            yield _counter(f"wheelyard_mirror_{name}", f"Mirror: {name.replace('_', ' ')}.", value)
+            make = _gauge if name in MIRROR_GAUGES else _counter
+            yield make(f"wheelyard_mirror_{name}", f"Mirror: {name.replace('_', ' ')}.", value)
 
 
 def render_metrics(services: Services, app: web.Application) -> bytes:
@@ -112,6 +116,16 @@ def render_metrics(services: Services, app: web.Application) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(NodeCollector(services, app))
     return generate_latest(registry)
+
+
+def metrics_list(services: Services, app: web.Application) -> list[list[Any]]:
+    """Return name, kind and value of every metric without labels, as devpi's status lists its own."""
+    return [
+        [sample.name, metric.type, sample.value]
+        for metric in NodeCollector(services, app).collect()
+        for sample in metric.samples
+        if not sample.labels
+    ]
 
 
 def _gauge(name: str, help_text: str, value: float | None) -> Metric:

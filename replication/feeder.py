@@ -96,8 +96,10 @@ class Feeder:
         """Snapshots written since the start."""
         return self._desk.made_count
 
-    async def feed(self, hello: Hello) -> AsyncGenerator[bytes, None]:
+    async def feed(self, hello: Hello, *, address: str = "") -> AsyncGenerator[bytes, None]:
         """Encoded frames for one replica, for as long as it listens; close the generator when it went away.
+
+        ``address`` is where the replica connects from, for people who look at the members.
 
         Each item is at most a few MiB. Ends by itself after a refusal, and after a goodbye when the feeder
         closes.
@@ -113,7 +115,7 @@ class Feeder:
             return
         stream = _Stream(hello.position.serial, self._clock())
         self._streams.add(stream)
-        self._members.connected(hello.card, applied=hello.position.serial)
+        self._members.connected(hello.card, applied=hello.position.serial, address=address)
         try:
             yield encode_frame(self._welcome(hello, plan))
             async with aclosing(self._frames(stream, plan)) as frames:

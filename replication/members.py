@@ -30,6 +30,7 @@ class MemberRow:
     last_seen: float  # unix seconds on the primary's clock
     lag_serials: int
     is_streaming: bool
+    address: str = ""  # from where it connects; only the primary knows, and tells nobody
 
     def to_record(self) -> dict[str, object]:
         """The wire form, for heartbeats."""
@@ -70,6 +71,7 @@ class _Member:
     ack: Ack
     last_seen: float
     streams: int  # more than one while a reconnect overtakes the end of the old stream
+    address: str
 
 
 class Members:
@@ -101,12 +103,13 @@ class Members:
                 last_seen=member.last_seen,
                 lag_serials=max(0, head - member.ack.applied),
                 is_streaming=member.streams > 0,
+                address=member.address,
             )
             for _, member in sorted(self._members.items())
         ]
 
-    def connected(self, card: NodeCard, *, applied: Serial) -> None:
-        """Note the start of a stream; ``applied`` is what the hello claims."""
+    def connected(self, card: NodeCard, *, applied: Serial, address: str = "") -> None:
+        """Note the start of a stream; ``applied`` is what the hello claims, ``address`` where it came from."""
         known = self._members.get(card.node_id)
         streams = 1 if known is None else known.streams + 1
         ack = Ack(card.node_id, 0, applied, applied, blobs_pending=0, blobs_pending_bytes=0)
@@ -114,7 +117,7 @@ class Members:
             ack = replace(known.ack, appended=applied, applied=applied)
         elif not self._has_room():
             return
-        self._members[card.node_id] = _Member(card, ack, self._clock(), streams)
+        self._members[card.node_id] = _Member(card, ack, self._clock(), streams, address)
 
     def disconnected(self, node_id: str) -> None:
         """Note the end of a stream."""

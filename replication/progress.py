@@ -46,6 +46,8 @@ class Progress:
         self.connected_at: float | None = None
         self.contacted_at: float | None = None
         self.updated_at: float | None = None
+        self.files_complete_at: float | None = None
+        self.files_first_complete_at: float | None = None
         self.last_error: str | None = None
         self.last_error_at: float | None = None
         self.entries_applied = 0
@@ -82,6 +84,7 @@ class Progress:
             return
         self.lag.heard(frame.head.serial, applied_serial=self.applied_serial)
         self._look_at_head()
+        self._look_at_files()
 
     def received(self, serial: int, size_bytes: int) -> None:
         """Note an entry that arrived."""
@@ -124,6 +127,8 @@ class Progress:
             updated_at=self.updated_at,
             started_at=self.started_at,
             in_sync_at=self.lag.in_sync_at,
+            files_complete_at=self.files_complete_at,
+            files_first_complete_at=self.files_first_complete_at,
             connected_at=self.connected_at,
             entries_applied=self.entries_applied,
             bytes_received=self.bytes_received,
@@ -138,6 +143,13 @@ class Progress:
         self.lag.applied(self.applied_serial)
         if not isinstance(self.state, Bootstrapping):
             self._look_at_head()
+
+    def _look_at_files(self) -> None:
+        if self.lag.in_sync_at is None or self._store.pending_totals()[0] > 0:
+            return
+        self.files_complete_at = self._wall_clock()
+        if self.files_first_complete_at is None:
+            self.files_first_complete_at = self.files_complete_at
 
     def _look_at_head(self) -> None:
         age_seconds = self.lag.age_seconds()

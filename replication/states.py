@@ -93,7 +93,9 @@ class FollowerStatus:
     contacted_at: float | None  # last frame from the primary
     updated_at: float | None  # last time entries or a snapshot were applied
     started_at: float
-    in_sync_at: float | None
+    in_sync_at: float | None  # last time that the state was known to be the primary's
+    files_complete_at: float | None  # last time that it was, and all its blobs were here
+    files_first_complete_at: float | None
     connected_at: float | None  # start of the present conversation
     entries_applied: int  # since the start of this process, as all counters here
     bytes_received: int

@@ -6,8 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from storage import changelog
+from storage.entry import decode_entry
 from storage.local import get_local, scan_local
 from storage.pending import iterate_pending
+from storage.position import Serial
 from storage.snapshot import write_snapshot
 from storage.view import StateView
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from storage.entry import BlobRef
     from storage.ledger import Ledger
-    from storage.position import Position, Serial
+    from storage.position import Position
 
 
 class StoreReads:
@@ -77,6 +79,19 @@ class StoreReads:
     def position_at(self, serial: Serial) -> Position | None:
         """Return the position at a serial, None when it is ahead of the head or pruned."""
         return changelog.position_at(self._environment, self._ledger.meta, serial)
+
+    def head_time_ms(self) -> int | None:
+        """Return the time in the newest entry, by its primary's clock; None where no entry is kept.
+
+        Raises:
+            EntryCorrupt: The entry is damaged.
+
+        """
+        serial = self.position.serial
+        if serial < max(1, self.floor):
+            return None
+        newest = self.entries_after(Serial(serial - 1), max_entries=1, max_bytes=0)
+        return decode_entry(newest[0]).time_ms
 
     def write_snapshot(self, target: Path) -> Position:
         """Write the state to one file, from a copy of the environment; slow, so not on an event loop.

@@ -59,7 +59,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": _OCTETS, "X-Accel-Buffering": "no"})
     await response.prepare(request)
     try:
-        async with aclosing(role.feeder.feed(hello)) as frames:
+        async with aclosing(role.feeder.feed(hello, address=request.remote or "")) as frames:
             async for encoded in frames:
                 await response.write(encoded)
     except (StorageError, OSError) as error:

@@ -2,11 +2,13 @@
 
 from aiohttp import web
 
+from node.devpi_status import devpi_metrics
 from node.http.keys import SERVICES
 from node.http.outside import outside_url
 from node.http.respond import envelope
-from node.metrics import METRICS_TYPE, render_metrics
-from node.status import node_state, nodes_json, status_json
+from node.metrics import METRICS_TYPE, metrics_list, render_metrics
+from node.state import node_state
+from node.status import nodes_json, status_json
 
 READY_LAG_SECONDS_MAX = 60.0
 _NOT_KEPT = {"Cache-Control": "no-store"}
@@ -15,7 +17,11 @@ _NOT_KEPT = {"Cache-Control": "no-store"}
 async def get_status(request: web.Request) -> web.Response:
     """``GET /+status``: devpi's fields and ours."""
     services = request.app[SERVICES]
-    result = status_json(services, outside_url=outside_url(request, services.config.public_url))
+    result = status_json(
+        services,
+        outside_url=outside_url(request, services.config.public_url),
+        metrics=devpi_metrics(services, node_state(services)) + metrics_list(services, request.app),
+    )
     response = envelope(kind="status", result=result)
     response.headers.update(_NOT_KEPT)
     return response

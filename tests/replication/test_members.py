@@ -26,6 +26,18 @@ def test_replica_is_listed_from_its_hello_on() -> None:
     assert (row.card, row.applied, row.lag_serials, row.is_streaming) == (card("a"), 90, 10, True)
 
 
+def test_address_is_where_the_newest_stream_came_from_and_goes_to_no_other_node() -> None:
+    table = members()
+    table.connected(card("a"), applied=Serial(1), address="127.0.0.2")
+    table.acknowledged(Ack("a", 1, Serial(9), Serial(9), 0, 0))
+    table.connected(card("a"), applied=Serial(9), address="127.0.0.3")
+
+    (row,) = table.rows()
+
+    assert row.address == "127.0.0.3"
+    assert "127.0.0.3" not in str(row.to_record())
+
+
 def test_acknowledgement_moves_a_replica() -> None:
     clock = FakeClock()
     table = members(clock)

@@ -10,12 +10,13 @@ from tests.replication.harness import CLUSTER, card
 class FakeStore:
     def __init__(self) -> None:
         self.position = Position(1, Serial(0), bytes(32))
+        self.pending = (2, 500)
+
+    def pending_totals(self) -> tuple[int, int]:
+        return self.pending
 
     def apply_up_to(self, serial: int) -> None:
         self.position = Position(1, Serial(serial), bytes(32))
-
-    def pending_totals(self) -> tuple[int, int]:
-        return (2, 500)
 
 
 class Bench:
@@ -104,6 +105,21 @@ def test_follower_that_does_not_reach_the_head_for_long_is_catching_up() -> None
     bench.heartbeat(1000)
 
     assert bench.phase == "catching-up"
+
+
+def test_files_are_complete_when_the_state_is_current_and_no_blob_is_pending() -> None:
+    bench = Bench()
+    bench.welcome(4)
+    seen = []
+    for serial, pending in ((3, 0), (4, 2), (4, 0), (4, 1), (4, 0)):
+        bench.now += 1
+        bench.store.pending = (pending, 0)
+        bench.store.apply_up_to(serial)
+        bench.heartbeat(4)
+        status = bench.progress.status()
+        seen.append((status.files_first_complete_at, status.files_complete_at))
+
+    assert seen == [(None, None), (None, None), (1003.0, 1003.0), (1003.0, 1003.0), (1003.0, 1005.0)]
 
 
 def test_status_tells_everything_that_happened() -> None:

@@ -303,6 +303,27 @@ class TestPositions:
         assert after.map_used_bytes > 0
 
 
+def test_time_of_the_head_is_the_newest_entrys_also_after_a_restart(tmp_path: Path) -> None:
+    times = iter([5000, 6000, 7000, 8000, 9000])
+    store = Store.create(tmp_path / "data", cluster_id=CLUSTER, clock_ms=lambda: next(times))
+    empty = store.head_time_ms()
+    store.submit(put(b"k", b"v")).result()
+    first = store.head_time_ms()
+    store.submit(put(b"k", b"w")).result()
+    second = store.head_time_ms()
+    store.close()
+    store = Store.open(tmp_path / "data")
+    reopened = store.head_time_ms()
+    store.prune(retention_entries=0).result()
+    pruned = store.head_time_ms()
+    store.close()
+
+    assert (empty, pruned) == (None, None)
+    assert first is not None
+    assert second is not None
+    assert first < second == reopened
+
+
 def test_reopened_store_is_where_it_was(tmp_path: Path) -> None:
     store = Store.create(tmp_path / "data", cluster_id=CLUSTER, epoch=4)
     store.submit(put(b"k", b"v")).result()
