@@ -6,7 +6,8 @@
     ├── BadRequest        400    ├── NotFound    404    ├── TooLarge        413
     ├── LoginRequired     401    ├── Conflict    409    ├── TooManyLogins   429
     ├── Forbidden         403    ├── Gone        410    ├── BadGateway      502
-    └── Unavailable       503
+    ├── Unavailable       503
+    └── CallRefused       200    an XML-RPC call: CallMalformed, MethodUnknown, ArgumentsRefused
 
 Handlers raise these (and the errors of ``storage``, ``replication`` and ``node.mirror``);
 ``node.http.errors`` is the one place that turns them into HTTP.
@@ -141,3 +142,28 @@ class FileExists(Conflict):
         # The first words are what twine, poetry and pdm look for; the rest is what devpi says.
         super().__init__(f"File already exists: {filename} already exists in non-volatile index")
         self.filename = filename
+
+
+class CallRefused(Refusal):
+    """An XML-RPC call that is answered with a fault, which is a 200; the codes are xmlrpc-epi's."""
+
+    status = 200
+    code: ClassVar[int] = -32500
+
+
+class CallMalformed(CallRefused):
+    """The body is no call."""
+
+    code = -32700
+
+
+class MethodUnknown(CallRefused):
+    """There is no method of that name."""
+
+    code = -32601
+
+
+class ArgumentsRefused(CallRefused):
+    """The arguments do not fit the method."""
+
+    code = -32602

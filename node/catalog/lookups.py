@@ -105,10 +105,10 @@ def has_project(view: View, index_id: int, project: str) -> bool:
     return view.get(keys.project_key(index_id, project)) is not None
 
 
-def projects_of(view: View, index_id: int) -> Iterator[tuple[str, int]]:
+def projects_of(view: View, index_id: int, *, after: str | None = None) -> Iterator[tuple[str, int]]:
     """Yield the projects that an index hosts, in order, with the serials of their last changes."""
     prefix = keys.projects_prefix(index_id)
-    for key, value in view.scan(prefix):
+    for key, value in view.scan(prefix, after=None if after is None else prefix + after.encode()):
         yield key[len(prefix) :].decode(), keys.unpack_id(value[:8])
 
 
