@@ -19,6 +19,7 @@ from node.finished import FinishedAnswers
 from node.http.common import CommonHeaders
 from node.mirror.cluster import NO_CLUSTER, ClusterHooks
 from node.mirror.mirror import Mirror
+from node.search.searches import Searches
 from node.services import Services, mirror_source
 from node.simple.pages import SimplePages
 from node.version import VERSION
@@ -57,6 +58,8 @@ async def assembled(config: Config, directory: DataDirectory, *, url: str) -> As
         finished = FinishedAnswers(store, mirror)
         passwords = Passwords()
         stack.callback(passwords.close)
+        searches = Searches(store)
+        stack.callback(searches.close)
         authenticator = Authenticator(store, Tokens(directory.secrets), passwords, LoginLimit())
         if isinstance(role, PrimaryRole):
             stack.push_async_callback(role.feeder.close)
@@ -70,6 +73,7 @@ async def assembled(config: Config, directory: DataDirectory, *, url: str) -> As
             mirror=mirror,
             finished=finished,
             pages=SimplePages(store, mirror, finished, mirror_source),
+            searches=searches,
             authenticator=authenticator,
             passwords=passwords,
             reaper=Reaper(store),

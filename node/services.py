@@ -16,6 +16,7 @@ from node.finished import FinishedAnswers
 from node.http.common import CommonHeaders
 from node.mirror.mirror import Mirror
 from node.mirror.source import CACHE_EXPIRY_SECONDS_DEFAULT, MirrorSource
+from node.search.searches import Searches
 from node.simple.pages import SimplePages
 from replication.hello import NodeCard
 from replication.signal import HeadSignal
@@ -36,6 +37,7 @@ class Services:
     mirror: Mirror
     finished: FinishedAnswers
     pages: SimplePages
+    searches: Searches
     authenticator: Authenticator
     passwords: Passwords
     reaper: Reaper

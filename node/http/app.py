@@ -4,7 +4,19 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from node.http import aliases, cluster, files, indexes, operators, passwd, projects, simple, tokens, users
+from node.http import (
+    aliases,
+    cluster,
+    files,
+    indexes,
+    operators,
+    passwd,
+    projects,
+    search,
+    simple,
+    tokens,
+    users,
+)
 from node.http.cors import answer_preflights, hide_software
 from node.http.errors import errors_to_http
 from node.http.guard import authcheck, login_required
@@ -54,6 +66,9 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _INDEX + "/{simple:\\+simple}/", simple.get_projects),
     ("GET", _INDEX + "/{simple:\\+simple}/{project:[^/]+}", simple.redirect_to_slash),
     ("GET", _INDEX + "/{simple:\\+simple}/{project:[^/]+}/", simple.redirect_to_normalized),
+    ("POST", _INDEX + "/{simple:\\+simple}{slash:/?}", search.search),
+    ("POST", _INDEX + "/{simple:simple}{slash:/?}", search.search),
+    ("POST", _INDEX + "/pypi{slash:/?}", search.search),
     ("POST", _INDEX + "/{simple:\\+simple}/{project:[^/]+}/refresh", simple.refresh),
     ("GET", _INDEX + "/{simple:simple}{slash:/?}", aliases.get_list),
     ("GET", _INDEX + "/{simple:simple}/{project:[^+/]+}{slash:/?}", aliases.get_page),

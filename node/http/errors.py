@@ -8,9 +8,10 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from node.errors import LoginRequired, OutcomeUnknown, Refusal
+from node.errors import CallRefused, LoginRequired, OutcomeUnknown, Refusal
 from node.http.keys import SENTENCE_IN_REASON
 from node.http.respond import envelope, wants_json
+from node.http.xmlrpc import fault
 from node.mirror.errors import (
     DownloadCorrupt,
     MirrorError,
@@ -76,6 +77,8 @@ def status_of(error: Exception) -> int:
 
 
 def _refused(request: web.Request, refusal: Refusal) -> web.StreamResponse:
+    if isinstance(refusal, CallRefused):
+        return fault(refusal)
     response = _answer(request, refusal.status, refusal.message, refusal.retry_after_seconds)
     if isinstance(refusal, OutcomeUnknown):
         response.headers[OUTCOME_HEADER] = "unknown"

@@ -10,6 +10,7 @@ from node.http.outside import outside_url
 from node.http.push import push
 from node.http.reading import check_reader
 from node.http.respond import envelope
+from node.http.search import has_call, search
 from node.http.simple import get_projects, is_for_installers
 from node.http.uploads import is_upload, receive_upload
 from node.http.writing import identify, write
@@ -63,7 +64,9 @@ async def remove_index(request: web.Request) -> web.Response:
 
 
 async def post_to_index(request: web.Request) -> web.StreamResponse:
-    """``POST /{user}/{index}``: an upload form, or the JSON of a push (also sent as ``PUSH``)."""
+    """``POST /{user}/{index}``: an upload form, a search, or the JSON of a push (also sent as ``PUSH``)."""
+    if has_call(request):
+        return await search(request)
     return await receive_upload(request) if is_upload(request) else await push(request)
 
 

@@ -10,6 +10,7 @@ from node.errors import OutcomeUnknown, Unavailable
 from node.http.cluster import PREFIX
 from node.http.keys import SERVICES
 from node.http.outside import OUTSIDE_URL_HEADER, outside_url
+from node.http.search import is_search
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -37,9 +38,11 @@ _NOT_PASSED_ON = {
 
 @web.middleware
 async def pass_on_writes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """On a replica, send writes to the primary; logins are answered here."""
+    """On a replica, send writes to the primary; logins and searches are answered here."""
     link = request.app[SERVICES].link
     if link is None or request.method in _READS or request.path.startswith(_ANSWERED_HERE):
+        return await handler(request)
+    if is_search(request):
         return await handler(request)
     return await _forward(request, link)
 
