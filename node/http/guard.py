@@ -13,6 +13,7 @@ from node.errors import Forbidden, LoginRequired
 from node.http.asked import Asked, asked_for, covers, find_asked_index
 from node.http.keys import SERVICES
 from node.http.reading import reader
+from node.http.search import is_search
 from storage.view import View
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -41,7 +42,7 @@ async def login_required(request: web.Request, handler: Handler) -> web.StreamRe
     identity = await reader(request)
     if identity.is_anonymous:
         raise LoginRequired("authentication required")
-    if identity.scope is not None and request.method in _READS:
+    if identity.scope is not None and (request.method in _READS or is_search(request)):
         asked = await asked_for(request, request.path)
         is_list = asked.names_index and "no_projects" not in request.query
         if is_list or asked.names_content:

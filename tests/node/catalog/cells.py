@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from xmlrpc.client import dumps
 
 from node.catalog.permissions import Permission
 from node.catalog.users import create_user
@@ -170,6 +171,12 @@ def _of_file(method: str, ending: str = "", accept: str = "*/*") -> Send:
     return send
 
 
+async def _search(stage: Stage, user: str | None) -> Reply:
+    call = dumps(({"name": ["thing"]},), "search").encode()
+    headers = {"Content-Type": "text/xml"}
+    return await stage.app.ask(f"/{INDEX}/", method="POST", user=user, data=call, headers=headers)
+
+
 async def _authcheck(stage: Stage, user: str | None) -> Reply:
     headers = {"X-Original-URI": await stage.file()}
     return await stage.app.ask("/+authcheck", user=user, headers=headers)
@@ -212,6 +219,7 @@ ROUTES = (
     Route("HEAD file", P.PKG_READ, _of_file("HEAD")),
     Route("GET file as JSON", P.PKG_READ, _of_file("GET", accept="application/json")),
     Route("GET core metadata", P.PKG_READ, _of_file("GET", ".metadata")),
+    Route("POST search", P.PKG_READ, _search),
     Route("POST refresh", P.PKG_READ, _plain("POST", f"/{INDEX}/+simple/thing/refresh")),
     Route("GET authcheck", P.PKG_READ, _authcheck),
 )

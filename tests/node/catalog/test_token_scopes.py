@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from xmlrpc.client import dumps
 
 import pytest
 
-from tests.helpers.app import JSON, App, running_app
+from tests.helpers.app import JSON, App, Reply, running_app
 from tests.helpers.upstream import FakeUpstream
 from tests.node.catalog.cells import INDEX, OWNER, ROUTES, Stage
 from tests.node.catalog.token_words import bearer, make_token
@@ -29,7 +30,7 @@ READS_OF_PROJECT = frozenset(
         "GET authcheck",
     }
 )
-READS_OF_INDEX = frozenset({"GET list", "GET index as list", "GET index"})
+READS_OF_INDEX = frozenset({"GET list", "GET index as list", "GET index", "POST search"})
 READS = READS_OF_PROJECT | READS_OF_INDEX
 UPLOADS = frozenset({"POST submit", "POST file_upload"})
 DELETES = frozenset({"DELETE file", "DELETE version", "DELETE project"})
@@ -94,6 +95,13 @@ def test_there_are_many_cells_and_each_route_is_open_to_some_scope_or_to_no_toke
     assert CELLS >= 400
 
 
+async def search_for(word: str, app: App, headers: dict[str, str]) -> Reply:
+    call = dumps(({"name": [word]},), "search").encode()
+    return await app.ask(
+        "/alice/top", method="POST", headers={**headers, "Content-Type": "text/xml"}, data=call
+    )
+
+
 async def _open_node(app: App) -> None:
     """Make ``alice/base`` below ``alice/top``, and ``alice/apart``; everybody who is logged in may read them."""
     await app.make_user("alice")
@@ -135,12 +143,13 @@ async def test_where_a_login_is_required_a_token_reads_its_scope_only(
         for name, path in (("list", "/alice/top/+simple/"), ("other", "/alice/top/+simple/other/")):
             if (await app.ask(path, headers=headers)).status == 200:
                 found.add(name)
+        search = await search_for("thing", app, headers)
         configuration = await app.ask("/alice/top?no_projects=", headers=headers)
         projects = await app.ask("/alice/top", headers={**headers, "Accept": "application/json"})
 
     assert found == set(seen.split())
     assert configuration.status == 200
-    assert (projects.status == 200) is ("list" in found)
+    assert (projects.status == 200) is (search.status == 200) is ("list" in found)
 
 
 async def test_project_of_a_restricted_mirror_is_told_by_the_page_that_lists_the_file(tmp_path: Path) -> None:
