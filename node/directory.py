@@ -24,6 +24,7 @@ from node.identity import (
 from node.mirror.source import pypi_url
 from node.secrets import SECRET_FILE_NAME, make_secret_file, read_secret_file
 from storage.defaults import exit_process
+from storage.environment import Durability
 from storage.errors import DirectoryInUse, NotADataDirectory, StorageError
 from storage.store import Store
 
@@ -99,12 +100,20 @@ def _role_problem(path: Path, identity: NodeIdentity, wanted: str) -> str:
 
 
 def _open_store(config: Config) -> Store:
+    # A replica shows what its primary has made durable as soon as it can be read here.
+    durability = Durability.LATER if config.is_replica else Durability.FULL
     try:
-        return Store.open(config.data, map_bytes=config.map_bytes, on_fatal=_end_at_once)
+        return Store.open(
+            config.data, map_bytes=config.map_bytes, durability=durability, on_fatal=_end_at_once
+        )
     except NotADataDirectory:
         cluster_id = None if config.is_replica else uuid4().bytes
         return Store.create(
-            config.data, cluster_id=cluster_id, map_bytes=config.map_bytes, on_fatal=_end_at_once
+            config.data,
+            cluster_id=cluster_id,
+            map_bytes=config.map_bytes,
+            durability=durability,
+            on_fatal=_end_at_once,
         )
 
 

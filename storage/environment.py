@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import lmdb
@@ -55,8 +56,20 @@ _DATA_ERRORS = (
 )
 
 
+class Durability(Enum):
+    """What a commit has on the disk when it returns."""
+
+    FULL = "full"  # everything
+    LATER = "later"  # all but the page that makes it count: until Environment.sync(), a power cut undoes it
+    NONE = "none"  # nothing: a power cut may leave anything
+
+
 def open_lmdb(
-    path: Path, *, map_bytes: int, is_durable: bool = True, is_readonly: bool = False
+    path: Path,
+    *,
+    map_bytes: int,
+    durability: Durability = Durability.FULL,
+    is_readonly: bool = False,
 ) -> lmdb.Environment:
     """Open an LMDB environment with the one set of settings we use.
 
@@ -75,8 +88,8 @@ def open_lmdb(
             max_dbs=DATABASES_MAX,
             max_readers=READERS_MAX,
             mode=0o700,
-            sync=is_durable,
-            metasync=is_durable,
+            sync=durability is not Durability.NONE,
+            metasync=durability is Durability.FULL,
             writemap=False,
             map_async=False,
             meminit=True,
@@ -146,6 +159,7 @@ class Environment:
         "_lock",
         "_meta_read",
         "_pid",
+        "durability",
         "lmdb",
         "local_db",
         "log_db",
@@ -155,7 +169,15 @@ class Environment:
         "state_db",
     )
 
-    def __init__(self, path: Path, *, map_bytes: int, lock: int | None, is_readonly: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        map_bytes: int,
+        lock: int | None,
+        durability: Durability = Durability.FULL,
+        is_readonly: bool = False,
+    ) -> None:
         """Open the environment in the folder ``path``; ``lock`` is closed with it.
 
         Raises:
@@ -164,7 +186,8 @@ class Environment:
         """
         self.path = path
         self.map_bytes = map_bytes
-        self.lmdb = open_lmdb(path, map_bytes=map_bytes, is_readonly=is_readonly)
+        self.durability = durability
+        self.lmdb = open_lmdb(path, map_bytes=map_bytes, durability=durability, is_readonly=is_readonly)
         txn = None if is_readonly else self.lmdb.begin(write=True)
         self.log_db, self.state_db, self.meta_db, self.local_db = (
             self.lmdb.open_db(name, txn=txn, create=not is_readonly)
@@ -216,6 +239,16 @@ class Environment:
         if not self.has_room(brings_bytes):
             raise StorageFull(detail="the disk has too little room for a transaction")
         return self.lmdb.begin(db=self.state_db, write=True)
+
+    def sync(self) -> None:
+        """Make every commit durable that is not yet.
+
+        Raises:
+            lmdb.Error: The disk failed.
+
+        """
+        if self.durability is Durability.LATER:
+            self.lmdb.sync(True)
 
     def read_meta(self) -> Meta:
         """Return the newest committed position record.

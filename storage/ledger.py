@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from storage.environment import Durability
 from storage.failpoints import failpoint
 from storage.meta import META_KEY, encode_meta
 
@@ -51,6 +52,20 @@ class Ledger:
     clock_ms: Callable[[], int]
     observe_commit_seconds: Callable[[float], None]
     counters: Counters
+    is_settled: bool = True  # whether everything that was committed is durable
+
+    def settle(self) -> None:
+        """Make durable what was committed; before anybody is told that it is.
+
+        Raises:
+            lmdb.Error: The disk failed.
+
+        """
+        if self.is_settled:
+            return
+        failpoint("writer.settle")
+        self.environment.sync()
+        self.is_settled = True
 
     def commit(
         self,
@@ -61,6 +76,8 @@ class Ledger:
         entries: int = 0,
     ) -> None:
         """Commit a write transaction with the position record, then publish both.
+
+        Where the environment says so, settle() must follow before it is durable.
 
         Raises:
             lmdb.Error: Nothing is published; after anything but a full map or disk the outcome is unknown.
@@ -73,6 +90,7 @@ class Ledger:
         started = time.perf_counter()
         txn.commit()
         elapsed_seconds = time.perf_counter() - started
+        self.is_settled = self.environment.durability is Durability.FULL
         failpoint("writer.committed")
         self.parcels.forget_unpacked()
         # Pending first: whoever sees the new position must not miss a blob that it needs.

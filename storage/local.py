@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import lmdb
 
 from storage.durable import sync_folder
-from storage.environment import open_lmdb, storage_error_of
+from storage.environment import Durability, open_lmdb, storage_error_of
 from storage.errors import StateCorrupt
 from storage.state import scan, seal, unseal
 
@@ -97,7 +97,8 @@ class LocalTables:
             for name in ("data.mdb", "lock.mdb"):
                 (path / name).unlink(missing_ok=True)
         mark.unlink(missing_ok=True)
-        env = open_lmdb(path, map_bytes=map_bytes, is_durable=is_durable)
+        durability = Durability.FULL if is_durable else Durability.NONE
+        env = open_lmdb(path, map_bytes=map_bytes, durability=durability)
         tables = cls(path, env, names, is_durable=is_durable)
         sync_folder(path)
         return tables

@@ -10,7 +10,7 @@ from storage.batch import Submission
 from storage.blobs import BlobStore
 from storage.bootstrap import load_snapshot
 from storage.defaults import exit_process, ignore_seconds, wall_clock_ms
-from storage.environment import MAP_BYTES_DEFAULT, Environment, take_directory_lock
+from storage.environment import MAP_BYTES_DEFAULT, Durability, Environment, take_directory_lock
 from storage.errors import (
     ForeignCluster,
     NotADataDirectory,
@@ -81,6 +81,7 @@ class Store(StoreReads):
         cluster_id: bytes | None,
         epoch: int = 1,
         map_bytes: int = MAP_BYTES_DEFAULT,
+        durability: Durability = Durability.FULL,
         clock_ms: Callable[[], int] = wall_clock_ms,
         on_fatal: Callable[[StorageError], None] = exit_process,
         observe_commit_seconds: Callable[[float], None] = ignore_seconds,
@@ -114,6 +115,7 @@ class Store(StoreReads):
         return cls.open(
             path,
             map_bytes=map_bytes,
+            durability=durability,
             clock_ms=clock_ms,
             on_fatal=on_fatal,
             observe_commit_seconds=observe_commit_seconds,
@@ -125,11 +127,15 @@ class Store(StoreReads):
         path: Path,
         *,
         map_bytes: int = MAP_BYTES_DEFAULT,
+        durability: Durability = Durability.FULL,
         clock_ms: Callable[[], int] = wall_clock_ms,
         on_fatal: Callable[[StorageError], None] = exit_process,
         observe_commit_seconds: Callable[[float], None] = ignore_seconds,
     ) -> Store:
         """Open a data directory and recover what a killed process left.
+
+        With ``Durability.LATER`` listeners and readers see a commit before it is durable, and futures are done
+        after it is: for a replica, whose primary has everything that a power cut may undo here.
 
         Raises:
             NotADataDirectory: No store was completed there.
@@ -142,7 +148,9 @@ class Store(StoreReads):
         """
         if not (path / "db" / "data.mdb").exists():
             raise NotADataDirectory(path=path)
-        environment = Environment(path / "db", map_bytes=map_bytes, lock=take_directory_lock(path))
+        environment = Environment(
+            path / "db", map_bytes=map_bytes, lock=take_directory_lock(path), durability=durability
+        )
         try:
             return cls(
                 path,

@@ -166,6 +166,7 @@ class Writer:
     def _submissions(self, items: list[Submission]) -> None:
         outcomes = run_submissions(self._ledger, items)
         self._notify()
+        self._ledger.settle()
         for submission, outcome in outcomes:
             if isinstance(outcome, Exception):
                 submission.future.set_exception(outcome)
@@ -181,6 +182,7 @@ class Writer:
                 if is_present:
                     pending.remove(sha256)
             ledger.commit(txn, pending=pending.totals)
+        ledger.settle()
         for item in items:
             if present[item.sha256]:
                 item.future.set_result(None)
@@ -201,6 +203,7 @@ class Writer:
     def _task(self, task: Task[Any]) -> None:
         result = task.work(self._ledger)
         self._notify()
+        self._ledger.settle()
         task.future.set_result(result)
 
     def _notify(self) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from storage.environment import Durability
 from storage.errors import NotADataDirectory
 from storage.parcels import CARRIED_BYTES_MAX
 from storage.store import Store
@@ -18,11 +19,11 @@ ROUNDS = 5
 POLL_SECONDS = 0.003
 
 
-def open_or_create(path: Path, cluster_id: bytes | None) -> Store:
+def open_or_create(path: Path, durability: Durability = Durability.FULL) -> Store:
     try:
-        return Store.open(path)
+        return Store.open(path, durability=durability)
     except NotADataDirectory:
-        return Store.create(path, cluster_id=cluster_id)
+        return Store.create(path, cluster_id=CLUSTER, durability=durability)
 
 
 def acknowledge(line: str) -> None:
@@ -32,7 +33,7 @@ def acknowledge(line: str) -> None:
 
 def write(path: Path) -> None:
     """Upload: a streamed blob and its entry, one too large to be carried, then several small ones in one batch."""
-    store = open_or_create(path, CLUSTER)
+    store = open_or_create(path)
     start = store.position.serial
     for number in range(start, start + ROUNDS):
         with store.blobs.writer() as writer:
@@ -57,7 +58,7 @@ def write(path: Path) -> None:
 
 def carry(path: Path) -> None:
     """Small blobs one after the other, each with a file before the next comes."""
-    store = open_or_create(path, CLUSTER)
+    store = open_or_create(path)
     start = store.position.serial
     for number in range(start, start + ROUNDS):
         content = b"carried %d" % number
@@ -71,7 +72,7 @@ def carry(path: Path) -> None:
 def follow(path: Path) -> None:
     """Replica: apply the primary's entries in batches, with their contents."""
     primary = Store.open(path / "primary")
-    replica = open_or_create(path / "replica", CLUSTER)
+    replica = open_or_create(path / "replica", Durability.LATER)
     entries = all_entries(primary, after=replica.position.serial)
     contents = {digest: primary.blobs.read(digest) for digest, _ in primary.blobs.stored()}
     for start in range(0, len(entries), 3):
@@ -84,7 +85,7 @@ def bootstrap(path: Path) -> None:
     """Replica with a tail of its own: write a snapshot of the primary and load it."""
     primary = Store.open(path / "primary")
     position = primary.write_snapshot(path / "snapshot")
-    replica = open_or_create(path / "replica", CLUSTER)
+    replica = open_or_create(path / "replica", Durability.LATER)
     replica.load_snapshot(path / "snapshot").result()
     acknowledge(str(position.serial))
     replica.close()

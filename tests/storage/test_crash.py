@@ -120,7 +120,9 @@ def compare(pair: Path) -> None:
     replica.close()
 
 
-@pytest.mark.parametrize("point", ["apply.begin", "apply.commit", "writer.committed", "apply.committed"])
+@pytest.mark.parametrize(
+    "point", ["apply.begin", "apply.commit", "writer.committed", "apply.committed", "writer.settle"]
+)
 def test_replica_killed_while_applying_ends_equal(pair: Path, point: str) -> None:
     """R2 to R4: kill in the second batch, verify, run again to the end, compare with the primary."""
     status, acknowledged = run("follow", pair, failpoints=f"{point}=kill@2")
