@@ -60,9 +60,11 @@ async def authcheck(request: web.Request) -> web.Response:
     path alone says what is asked: an upload and a list have the same.
     """
     services = request.app[SERVICES]
-    asked = await asked_for(
-        request, unquote(urlsplit(request.headers.get(ORIGINAL_URI_HEADER, request.path_qs)).path)
-    )
+    try:
+        path = unquote(urlsplit(request.headers.get(ORIGINAL_URI_HEADER, request.path_qs)).path)
+    except ValueError:
+        return _answer(HTTPStatus.FORBIDDEN)  # as any path that is not there
+    asked = await asked_for(request, path)
     if asked.path.endswith(_OPEN_ENDS):
         return _answer(HTTPStatus.OK)
     if not asked.has_route:

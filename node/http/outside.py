@@ -14,7 +14,7 @@ def outside_url(request: "web.Request", public_url: str | None) -> str:
 
     A proxy's ``X-Outside-URL`` wins over the configured URL, and that over the Host header.
     """
-    given = request.headers.get(OUTSIDE_URL_HEADER) or public_url
+    given = _given_url(request) or public_url
     if given:
         return given.rstrip("/")
     return f"{request.scheme}://{request.host}"
@@ -22,8 +22,20 @@ def outside_url(request: "web.Request", public_url: str | None) -> str:
 
 def outside_prefix(request: "web.Request", public_url: str | None) -> str:
     """Return the path prefix under which a proxy shows this node; empty when there is none."""
-    given = request.headers.get(OUTSIDE_URL_HEADER) or public_url
+    given = _given_url(request) or public_url
     return urlsplit(given).path.rstrip("/") if given else ""
+
+
+def _given_url(request: "web.Request") -> str | None:
+    """Return what a proxy says; what is no URL of a web server counts as not said."""
+    given = request.headers.get(OUTSIDE_URL_HEADER)
+    if not given:
+        return None
+    try:
+        parts = urlsplit(given)
+    except ValueError:
+        return None
+    return given if parts.scheme in {"http", "https"} and parts.netloc else None
 
 
 def absolute(base: str, path: str) -> str:
