@@ -11,6 +11,7 @@ from node.http.cluster import PREFIX
 from node.http.keys import SERVICES
 from node.http.outside import OUTSIDE_URL_HEADER, outside_url
 from node.http.search import is_search
+from node.http.simple import refresh
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -44,7 +45,10 @@ async def pass_on_writes(request: web.Request, handler: Handler) -> web.StreamRe
         return await handler(request)
     if is_search(request):
         return await handler(request)
-    return await _forward(request, link)
+    answer = await _forward(request, link)
+    if answer.status < 400 and request.match_info.handler is refresh:
+        await handler(request)  # the primary has asked upstream; what this node knows is older
+    return answer
 
 
 async def _forward(request: web.Request, link: HttpLink) -> web.Response:

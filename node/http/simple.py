@@ -12,7 +12,7 @@ from node.errors import BadRequest, ProjectUnknown
 from node.finished import Answer, not_modified_headers
 from node.http.etags import matches_etag
 from node.http.fast import is_plain, request_key
-from node.http.keys import SERVICES
+from node.http.keys import SENTENCE_IN_REASON, SERVICES
 from node.http.outside import outside_url
 from node.http.reading import reader
 from node.simple.negotiate import Format, choose_encoding, choose_format, format_named
@@ -77,7 +77,11 @@ async def redirect_to_normalized(request: web.Request) -> web.StreamResponse:
 
 
 async def refresh(request: web.Request) -> web.StreamResponse:
-    """``POST .../+simple/{project}/refresh``: ask every mirror of the search path anew."""
+    """``POST .../+simple/{project}/refresh``: ask every mirror of the search path anew.
+
+    devpi's client shows the reason phrase and nothing else.
+    """
+    request[SENTENCE_IN_REASON] = True
     user, name = request.match_info["user"], request.match_info["index"]
     project = checked_project(request.match_info["project"])
     await request.app[SERVICES].pages.refresh(user, name, project, partial(reader, request))

@@ -168,21 +168,21 @@ class SimplePages:
         return merge(part, pages)
 
     async def refresh(self, user: str, name: str, project: str, who: Who = nobody) -> None:
-        """Have every mirror of a search path ask upstream for a project anew.
+        """Have every mirror of a search path ask upstream for a project anew, and wait for the answers.
 
         Raises:
-            IndexUnknown: no such index.
-            BadGateway: a mirror's upstream cannot answer.
+            IndexUnknown, ProjectUnknown, LoginRequired, Forbidden: as for ``project``.
+            BadGateway: an upstream cannot answer; the page that is known stays.
 
         """
         reader, _ = await self._reader(user, name, who, project)
         with self._store.view() as view:
             part = collect_hosted(view, user, name, project, reader=reader)
         for index in part.mirrors:
-            try:
-                await self._mirror.refresh(self._source_of(index), project)
-            except UpstreamDown as error:
-                raise BadGateway(str(error), retry_after_seconds=error.retry_after_seconds) from error
+            await self._mirror.refresh(self._source_of(index), project)
+        collected = await self._collect(user, name, project, reader)
+        if collected.is_stale:
+            raise BadGateway(f"upstream cannot be asked for {project} now, its page is as old as before")
 
     @staticmethod
     def written(collected: CollectedPage) -> ProjectPage:
