@@ -90,7 +90,7 @@ def _refused(request: web.Request, refusal: Refusal) -> web.StreamResponse:
 def _answer(request: web.Request, status: int, message: str, retry_after_seconds: int | None) -> web.Response:
     if wants_json(request):
         response = envelope(status, message=message)
-    elif has_sentence_in_reason(request, status):
+    elif has_sentence_in_reason(request):
         response = web.Response(status=status, text=message + "\n")
     else:
         title = HTTPStatus(status).phrase
@@ -98,7 +98,7 @@ def _answer(request: web.Request, status: int, message: str, retry_after_seconds
         response = web.Response(
             status=status, text=f"{page}{escape(message)}\n</body>\n</html>\n", content_type="text/html"
         )
-    if has_sentence_in_reason(request, status):
+    if has_sentence_in_reason(request):
         response.set_status(status, reason_phrase(message))
     response.headers["Cache-Control"] = "no-store"
     if retry_after_seconds is not None:
@@ -106,9 +106,9 @@ def _answer(request: web.Request, status: int, message: str, retry_after_seconds
     return response
 
 
-def has_sentence_in_reason(request: web.Request, status: int) -> bool:
-    """Say whether an upload client looks for the sentence in the reason phrase; not of a challenge, as in devpi."""
-    return bool(request.get(SENTENCE_IN_REASON)) and status != 401
+def has_sentence_in_reason(request: web.Request) -> bool:
+    """Say whether the client looks for the sentence in the reason phrase."""
+    return bool(request.get(SENTENCE_IN_REASON))
 
 
 def reason_phrase(message: str) -> str:

@@ -185,7 +185,8 @@ async def strangers_get_401_and_others_403(house: House) -> None:
         root = await house.app.upload(NAME, WHEEL, **IDENTITY, index="root/closed")
         mirror = await house.app.upload(NAME, WHEEL, **IDENTITY, index="root/pypi")
         nowhere = await house.app.upload(NAME, WHEEL, **IDENTITY, index="root/nowhere")
-    assert (nobody.status, nobody.headers["www-authenticate"]) == (401, 'Basic realm="pypi"')
+    check_refusal(nobody, 401, "authentication required to upload")
+    assert nobody.headers["www-authenticate"] == 'Basic realm="pypi"'
     assert [root.status, mirror.status, nowhere.status] == [403, 404, 404]
     allowed = await house.app.upload(NAME, WHEEL, **IDENTITY, index="root/closed", user="alice")
     assert allowed.status == 200
