@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.helpers.clients import BIN, Outcome, run_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from tests.helpers.app import App
-
-SECONDS_MAX = 60.0
-BIN = Path(sys.executable).parent
-
-
-@dataclass
-class Outcome:
-    status: int
-    output: str
 
 
 @dataclass
 class Clients:
-    """Starts clients with a home of their own: no configuration, no cache, no keyring."""
+    """Starts clients with a home of their own."""
 
     app: App
     folder: Path
@@ -42,25 +34,7 @@ class Clients:
 
     async def run(self, *command: str, **environment: str) -> Outcome:
         """Run a command to its end; its two outputs come as one text."""
-        home = str(self.folder)
-        clean = {
-            key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_", "TWINE_"))
-        }
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            cwd=home,
-            env={**clean, "HOME": home, "UV_CACHE_DIR": f"{home}/uv-cache", "NO_COLOR": "1", **environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            output, _ = await asyncio.wait_for(process.communicate(), SECONDS_MAX)
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
-        return Outcome(process.returncode or 0, output.decode(errors="replace"))
+        return await run_client(*command, home=self.folder, environment=environment)
 
     async def pip(self, command: str, *arguments: str, index_url: str | None = None) -> Outcome:
         options = ("--isolated", "--disable-pip-version-check", "--no-cache-dir", "--no-input")

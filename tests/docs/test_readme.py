@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from node.cli.demo import PORT, REPLICAS
 from tests.docs.readme import commands_in, console_blocks, output_in
+from tests.helpers.clients import client_environment
 from tests.helpers.nodes import fetch_json
 
 if TYPE_CHECKING:
@@ -39,26 +39,6 @@ def ports(tmp_path: Path) -> Iterator[list[int]]:
         finally:
             process.terminate()
             process.wait(30)
-
-
-def client_environment(home: Path) -> dict[str, str]:
-    """An environment in which clients find nothing of whoever runs the tests: no configuration, no cache."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("WHEELYARD_", "PYTHON", "PIP_", "UV_", "DEVPI", "VIRTUAL_ENV"))
-    }
-    # Where connections to the outside are inspected, these say which certificates to believe.
-    kept |= {name: os.environ[name] for name in ("PIP_CERT", "PIP_DEFAULT_TIMEOUT") if name in os.environ}
-    return {
-        **kept,
-        "HOME": str(home),
-        "DEVPI_CLIENTDIR": str(home / "devpi"),
-        "PIP_CONFIG_FILE": os.devnull,
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "UV_NO_CONFIG": "1",
-        "UV_CACHE_DIR": str(home / "uv"),
-    }
 
 
 def script(ports: list[int]) -> str:
