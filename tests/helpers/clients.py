@@ -53,6 +53,7 @@ def client_environment(home: Path) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         "UV_NO_CONFIG": "1",
+        "VIRTUALENV_NO_PERIODIC_UPDATE": "1",
         "UV_CACHE_DIR": str(home / "uv-cache"),
         "NO_COLOR": "1",
     }
