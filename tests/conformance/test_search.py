@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conformance.clients import Clients, Outcome
+from tests.conformance.clients import Clients
 from tests.helpers.app import App, running_app
 from tests.helpers.distributions import make_wheel, wheel_name
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.helpers.clients import Outcome
 
 NO_MATCHES_FOUND = 23
 QUIET = ("--disable-pip-version-check", "--no-cache-dir", "--no-input")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.clients.house import PASSWORDS
+from tests.clients.house import PASSWORDS, names_of
 from tests.clients.steps import Chapter
 
 if TYPE_CHECKING:
@@ -75,6 +75,25 @@ async def login_takes_the_right_password_alone(house: House) -> None:
     await newcomer("login guest", "logged in 'guest'", "credentials valid for 10.00 hours", stdin=typed)
 
     await newcomer("user guest title=here", "user modified: guest")
+
+
+@chapter.step
+async def api_token_logs_in_and_does_what_it_is_limited_to(house: House) -> None:
+    """Stock devpi knows nothing of API tokens; it takes one for a password and sends it ever after."""
+    index = await house.new_index()
+    limits = {"allowed": ["upload"], "indexes": [index], "projects": ["limited"]}
+    _, made = await house.ask("/team/+token-create", method="POST", json=limits)
+    person = await house.logged_in("team", made["result"]["token"])
+    await person(f"use {index}", "(logged in as team)")
+
+    for project in ("limited", "other"):
+        folder = house.write(project, "1.0")
+        sentence = "file_upload of" if project == "limited" else "403 FAIL"
+        await person(f"upload --from-dir {folder}", sentence, status=0 if project == "limited" else 1)
+    await person("user team title=stolen", "403 Forbidden: no permission to modify user team", status=1)
+
+    assert await house.files(index, "limited") == names_of("limited", "1.0")
+    assert await house.files(index, "other") == []
 
 
 @chapter.step
