@@ -6,12 +6,15 @@ from typing import Any
 from node.catalog.names import normalize_project
 from node.catalog.records import Fields
 from node.errors import BadRequest
+from node.mirror.errors import UpstreamUrlRefused
+from node.mirror.source import split_credentials
 
 REMOVED = object()
 """A value that means: drop the option."""
 
 STAGE = "stage"
 MIRROR = "mirror"
+CACHE_EXPIRY_SECONDS_MAX = 1 << 53
 _DROPPED_ON_STAGES = ("pypi_whitelist",)
 _DROPPED_ON_MIRRORS = ("bases", "acl_upload", "mirror_whitelist", "pypi_whitelist")
 _OTHER_NAMES = {"acl_pkg_read": "acl_read"}
@@ -91,14 +94,23 @@ def _parse_inheritance(value: Any) -> str:
 def _parse_mirror_url(value: Any) -> str:
     if not isinstance(value, str) or not value.startswith(("http://", "https://")):
         raise BadRequest("'mirror_url' option must be a URL.")
+    try:
+        split_credentials(value)
+    except UpstreamUrlRefused as error:
+        raise BadRequest(f"'mirror_url' option must be a URL: {error.reason}") from None
     return value
 
 
 def _parse_integer(value: Any) -> int:
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        seconds = int(value)
+    except (TypeError, ValueError, OverflowError):
         raise BadRequest("'mirror_cache_expiry' option must be an integer") from None
+    if abs(seconds) > CACHE_EXPIRY_SECONDS_MAX:
+        raise BadRequest(
+            f"'mirror_cache_expiry' option must be an integer of at most {CACHE_EXPIRY_SECONDS_MAX} seconds"
+        )
+    return seconds
 
 
 def _keep(value: Any) -> Any:

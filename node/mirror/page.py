@@ -115,6 +115,29 @@ def make_page(
     )
 
 
+def without_serial(page: MirrorPage) -> MirrorPage:
+    """Return the page of an upstream whose serials mean nothing."""
+    return make_page(
+        project=page.project,
+        files=page.files,
+        versions=page.versions,
+        status=page.status,
+        fetched_at=page.fetched_at,
+    )
+
+
+def is_older(page: MirrorPage, known: MirrorPage) -> bool:
+    """Say whether ``page`` is an earlier one than is known, by upstream's serials.
+
+    A refresh must not bring an older page either; a changed upstream has another generation.
+    """
+    return (
+        page.last_serial is not None
+        and known.last_serial is not None
+        and page.last_serial < known.last_serial
+    )
+
+
 def offline_page(page: MirrorPage, is_here: Callable[[MirrorFile], bool]) -> MirrorPage:
     """Return the page reduced to the files whose bytes are here."""
     files = tuple(file for file in page.files if is_here(file))

@@ -16,7 +16,7 @@ from node.mirror.cluster import PageIssuer
 from node.mirror.counters import MirrorCounters
 from node.mirror.errors import PrimaryUnreachable, RecordCorrupt, UpstreamDown, UpstreamOffline
 from node.mirror.memory import ABSENT, Absent, Key, PageMemory
-from node.mirror.page import NO_VALIDATORS, MirrorPage, StoredPage, decode_page
+from node.mirror.page import NO_VALIDATORS, MirrorPage, StoredPage, decode_page, is_older, without_serial
 from node.mirror.parse import parse_page
 from node.mirror.source import MirrorSource
 from node.mirror.upstream import Upstream
@@ -71,6 +71,7 @@ class Pages:
         self._fetches: dict[Key, _Fetch] = {}
         self._tasks: set[asyncio.Task[MirrorPage | None]] = set()
         self._down_until: dict[bytes, float] = {}
+        self._freshness: dict[bytes, tuple[int, bool]] = {}  # what memory was filled under
 
     def fresh_page(self, source: MirrorSource, project: str) -> MirrorPage | Absent | None:
         """Return what memory knows to be current: the page, ``None`` for upstream's 404, or ``ABSENT``."""
@@ -99,6 +100,9 @@ class Pages:
         if len(name) > PROJECT_NAME_CHARACTERS_MAX or not _PROJECT.fullmatch(name):
             return None  # no index can have it, and it has no business in an upstream's URL
         key = (source.prefix, name)
+        if self._freshness.setdefault(source.prefix, source.freshness) != source.freshness:
+            self._memory.drop_source(source.prefix)
+            self._freshness[source.prefix] = source.freshness
         known = self._memory.fresh(key, self._clock())
         if known is not None and (known.page is not None or known.digest is None):
             self._counters.page_memory_hits += 1
@@ -125,6 +129,7 @@ class Pages:
     def forget(self, prefix: bytes) -> None:
         """Drop from memory what belongs to one index and generation."""
         self._memory.drop_source(prefix)
+        self._freshness.pop(prefix, None)
         for key in [key for key in self._fetches if key[0] == prefix]:
             del self._fetches[key]
 
@@ -195,7 +200,9 @@ class Pages:
         )
         await self._keep(fetch, source, stored)
         left = stored.page.fetched_at + source.cache_expiry_seconds - self._clock()
-        return self._remember(fetch, source, stored.page, seconds=max(left, COPY_SECONDS_MIN))
+        return self._remember(
+            fetch, source, stored.page, seconds=max(left, min(COPY_SECONDS_MIN, source.cache_expiry_seconds))
+        )
 
     async def _fetch(self, fetch: _Fetch, source: MirrorSource, name: str) -> MirrorPage | None:
         stored = fetch.cached
@@ -211,7 +218,9 @@ class Pages:
                 stored = replace(stored, page=replace(stored.page, fetched_at=self._clock()), must_ask=False)
             case Page():
                 page = await _off_loop_when_large(len(answer.body), lambda: self._parse(answer, name))
-                if stored is not None and _is_older(page, stored.page):
+                if source.ignores_serials:
+                    page = without_serial(page)
+                if stored is not None and is_older(page, stored.page):
                     # A cache in front of upstream gave an older copy; ask again soon.
                     self._counters.page_older += 1
                     return self._remember(fetch, source, stored.page, seconds=RETRY_SECONDS_MAX)
@@ -267,15 +276,6 @@ class Pages:
         now = self._clock()
         self._memory.put((source.prefix, page.project), page, now=now, until=now + seconds)
         return page
-
-
-def _is_older(page: MirrorPage, known: MirrorPage) -> bool:
-    # A refresh must not bring an older page either; a changed upstream has another generation.
-    return (
-        page.last_serial is not None
-        and known.last_serial is not None
-        and page.last_serial < known.last_serial
-    )
 
 
 async def _off_loop_when_large(size_bytes: int, work: Callable[[], T]) -> T:

@@ -47,6 +47,7 @@ class MirrorSource:
     cache_expiry_seconds: int = CACHE_EXPIRY_SECONDS_DEFAULT
     name: str = ""  # for messages, "user/index"
     is_offline: bool = False
+    ignores_serials: bool = False  # upstream's serials mean nothing: neither compared nor passed on
     credentials: Credentials | None = None
 
     def __post_init__(self) -> None:
@@ -62,6 +63,11 @@ class MirrorSource:
     def prefix(self) -> bytes:
         """The 16 bytes that start every cache key of this index and generation."""
         return _PREFIX.pack(self.index_id, self.generation)
+
+    @property
+    def freshness(self) -> tuple[int, bool]:
+        """What decides whether a page that is known may still be believed; when it changes, nothing in memory may."""
+        return self.cache_expiry_seconds, self.ignores_serials
 
     @property
     def label(self) -> str:

@@ -112,6 +112,28 @@ class TestIndexes:
     def test_new_mirror_materialises_no_optional_default(self, world: World) -> None:
         assert world.index("alice/m", type="mirror") == {"type": "mirror", "volatile": True}
 
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("mirror_url", "http://"),
+            ("mirror_url", "https://:80/simple/"),
+            ("mirror_url", "http://a/simple/?x=y"),
+            ("mirror_url", "http://user:word@/simple/"),
+            ("mirror_url", "http://user:word@a:port/"),
+            ("mirror_cache_expiry", "1" * 400),
+            ("mirror_cache_expiry", float("inf")),
+            ("mirror_cache_expiry", 1 << 80),
+            ("mirror_cache_expiry", None),
+        ],
+    )
+    def test_mirror_option_that_can_never_work_is_refused(
+        self, world: World, option: str, value: object
+    ) -> None:
+        with pytest.raises(BadRequest, match=f"^'{option}' option must be") as refusal:
+            world.index("alice/m", type="mirror", **{option: value})
+
+        assert "word" not in refusal.value.message
+
     def test_new_mirror_url_begins_a_new_generation(self, world: World) -> None:
         world.index("alice/m", type="mirror", mirror_url="http://a/")
         first = self._generation(world)
