@@ -14,7 +14,7 @@ from node.errors import NotFound
 from node.finished import Answer, Stamps, configuration_serial
 from node.http.fast import is_plain, request_key
 from node.http.keys import SERVICES
-from node.http.mirrored import find_link, send_mirrored, send_mirrored_metadata
+from node.http.mirrored import answer_mirrored, find_link, send_mirrored_metadata
 from node.http.reading import check_reader, check_reader_of_some
 from node.http.respond import envelope
 from node.http.streams import (
@@ -182,7 +182,9 @@ async def _from_mirror(
         raise NotFound(f"no metadata found in {listed}")
     source, link = await find_link(request, index, link_key, listed)
     await check_reader(request, index, link.project)
-    return await (send_mirrored_metadata if is_metadata else send_mirrored)(request, source, link)
+    if is_metadata:
+        return await send_mirrored_metadata(request, source, link)
+    return await answer_mirrored(request, index, source, link)
 
 
 def _keep(request: web.Request, index: IndexRecord, found: _Found) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 
 from aiohttp import web
+from yarl import URL
 
 from node.catalog.names import normalize_project
 from node.catalog.records import IndexRecord
@@ -18,14 +19,30 @@ from node.http.streams import (
     send_bytes,
     send_path,
 )
-from node.mirror.errors import DownloadCorrupt, MirrorError, RangeUnsupported
+from node.mirror.errors import DownloadCorrupt, MirrorError, RangeUnsupported, UpstreamDown
 from node.mirror.growing import GrowingFile
 from node.mirror.page import MirrorLink
 from node.mirror.source import MirrorSource
+from node.simple.pages import READABLE_FROM_ANYWHERE
 from storage.errors import StorageError
 
 PASSED_THROUGH_BYTES_MAX = 1 << 20
 """Ranges up to this size of a file that is not cached are fetched alone: what reads a wheel's directory."""
+
+
+async def answer_mirrored(
+    request: web.Request, index: IndexRecord, source: MirrorSource, link: MirrorLink
+) -> web.StreamResponse:
+    """Answer a client who wants a file of a mirror: with its bytes, or with upstream's own URL for them.
+
+    The second where the index says ``mirror_use_external_urls`` and the file is not here, for HEAD and
+    ranges too. The URL has no credentials: pages lose them, and those of ``mirror_url`` are this node's.
+    """
+    if index.options.get("mirror_use_external_urls", False):
+        if request.app[SERVICES].mirror.cached_file(source, link) is None:
+            headers = {"Location": _as_location(source, link), "Cache-Control": "no-store"}
+            return web.Response(status=302, headers={**headers, **READABLE_FROM_ANYWHERE})
+    return await send_mirrored(request, source, link)
 
 
 async def send_mirrored(request: web.Request, source: MirrorSource, link: MirrorLink) -> web.StreamResponse:
@@ -75,6 +92,13 @@ async def find_link(
     if link is None:
         raise NotFound("no such file")
     return source, link
+
+
+def _as_location(source: MirrorSource, link: MirrorLink) -> str:
+    try:
+        return str(URL(link.file.url))  # in ASCII, as a header has to be
+    except ValueError as error:
+        raise UpstreamDown(source.label, f"it names a URL that cannot be used: {error}") from error
 
 
 async def _without_download(

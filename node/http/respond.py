@@ -37,7 +37,7 @@ async def add_common_headers(request: web.Request, response: web.StreamResponse)
     for name, value in services.common_headers().items():
         headers.setdefault(name, value)
     if request.get(PRIVATE):
-        if response.status < 400:
+        if response.status < 400 and headers.get("Cache-Control") != "no-store":
             headers["Cache-Control"] = "private, no-cache"
             headers["Vary"] = "Authorization, X-Devpi-Auth, Accept, Accept-Encoding"
         headers.pop("Access-Control-Allow-Origin", None)
