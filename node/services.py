@@ -91,5 +91,6 @@ def mirror_source(index: IndexRecord) -> MirrorSource:
         url=index.options.get("mirror_url", ""),
         cache_expiry_seconds=index.options.get("mirror_cache_expiry", CACHE_EXPIRY_SECONDS_DEFAULT),
         ignores_serials=index.options.get("mirror_ignore_serial_header", False),
+        provides_core_metadata=index.options.get("mirror_provides_core_metadata", False),
         name=index.full_name,
     )

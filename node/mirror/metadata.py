@@ -5,6 +5,8 @@ import hashlib
 from contextlib import suppress
 
 import structlog
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from node.mirror.cache import MirrorCache
 from node.mirror.cluster import MetadataIssuer
@@ -111,11 +113,10 @@ class CoreMetadata:
         if self._issuer is not None:
             with suppress(MirrorError):
                 return await self._issuer(source, link)
-        if link.file.core_metadata:
-            metadata = await self._from_sidecar(source, link)
-            if metadata is not None:
-                self._counters.metadata_by_sidecar += 1
-                return metadata
+        metadata = await self._beside(source, link)
+        if metadata is not None:
+            self._counters.metadata_by_sidecar += 1
+            return metadata
         try:
             metadata = await self._from_ranges(source, link)
         except (RangeUnsupported, WheelBroken) as error:
@@ -126,13 +127,27 @@ class CoreMetadata:
             return metadata
         return await self._from_file(source, link)
 
+    async def _beside(self, source: MirrorSource, link: MirrorLink) -> bytes | None:
+        if link.file.core_metadata:
+            return await self._from_sidecar(source, link)
+        if source.provides_core_metadata:
+            # The operator's word is weaker than the page's: whatever goes wrong, the wheel has it too.
+            with suppress(UpstreamDown):
+                return await self._from_sidecar(source, link)
+        return None
+
     async def _from_sidecar(self, source: MirrorSource, link: MirrorLink) -> bytes | None:
         url = f"{link.file.url}.metadata"
         # Decoded from any content encoding before it is hashed: a CDN may compress what it should not.
         metadata = await self._upstream.fetch_bytes(source, url, bytes_max=METADATA_BYTES_MAX)
         promised = link.file.core_metadata
-        if metadata is None or promised is True or not isinstance(promised, dict):
-            return metadata
+        if metadata is None:
+            return None
+        if not isinstance(promised, dict):
+            if await asyncio.to_thread(is_metadata_of, link, metadata):
+                return metadata
+            log.warning("upstream metadata refused", filename=link.file.filename, reason="of another release")
+            return None
         for name, digest in promised.items():
             if name in hashlib.algorithms_available and hashlib.new(name, metadata).hexdigest() != digest:
                 log.warning("upstream metadata refused", filename=link.file.filename, algorithm=name)
@@ -174,3 +189,15 @@ class CoreMetadata:
             raise UpstreamDown(source.label, f"{link.file.filename} could not be kept")
         self._counters.metadata_by_file += 1
         return await asyncio.to_thread(read_wheel_metadata, cached.path)
+
+
+def is_metadata_of(link: MirrorLink, metadata: bytes) -> bool:
+    """Say whether a document names the project and version of a wheel: no digest says that it is the right one."""
+    from packaging.metadata import parse_email  # noqa: PLC0415 - ten milliseconds of a start that few need
+
+    try:
+        raw, _ = parse_email(metadata)
+        name, version = canonicalize_name(raw.get("name", "")), Version(raw.get("version", ""))
+    except ValueError:  # InvalidVersion, or a document that is no message
+        return False
+    return name == link.project and version == Version(link.file.version or str(version))

@@ -4,17 +4,20 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import web
 
 from node.mirror.cluster import ClusterHooks
 from node.mirror.errors import MetadataUnreadable, PrimaryUnreachable, UpstreamDown
 from node.mirror.growing import GrowingFile
+from node.mirror.metadata import is_metadata_of
+from node.mirror.page import MirrorFile, MirrorLink
+from node.mirror.parse import version_of
 from tests.helpers.distributions import metadata_text
 from tests.helpers.upstream import FakeFile
 from tests.helpers.waiting import eventually
 from tests.node.mirror.rig import link_of
 
 if TYPE_CHECKING:
-    from node.mirror.page import MirrorLink
     from node.mirror.source import MirrorSource
     from tests.helpers.upstream import FakeUpstream
     from tests.node.mirror.rig import Rig
@@ -126,6 +129,80 @@ async def test_wheel_is_asked_when_the_sidecar_is_no_good(
 
     assert metadata == RIGHT
     assert mirror.counters.metadata_by_range == 1
+
+
+def unsaid_sidecar(upstream: FakeUpstream, body: bytes, **entry: object) -> FakeFile:
+    """Return a wheel that has a document beside it, of which its page says nothing, or ``entry``."""
+    file = large(upstream)
+    beside = FakeFile("big", f"{file.filename}.metadata", body, "1.0")
+    upstream.files[beside.path] = beside
+    upstream.pages["big"] = lambda: web.json_response({"files": [{**file.entry(upstream.base), **entry}]})
+    return file
+
+
+async def test_unsaid_sidecar_is_fetched_where_the_mirror_is_said_to_have_it(
+    rig: Rig, upstream: FakeUpstream
+) -> None:
+    file = unsaid_sidecar(upstream, RIGHT)
+    for provides, sidecars in ((False, 0), (True, 1)):
+        mirror = await rig.mirror(cache=f"cache-{provides}")
+        source = rig.source(provides_core_metadata=provides)
+
+        assert await mirror.core_metadata(source, await link_of(mirror, source, file)) == RIGHT
+        assert mirror.counters.metadata_by_sidecar == sidecars
+        assert upstream.requests[f"{file.path}.metadata"] == sidecars
+
+
+WRONG = {
+    "another-project": metadata_text("other", "1.0"),
+    "another-version": metadata_text("big", "2.0"),
+    "no-version": b"Metadata-Version: 2.1\nName: big\n\n",
+    "page-in-words": b"<html>not found</html>",
+    "empty": b"",
+    "noise": bytes(range(256)) * 9,
+}
+
+
+@pytest.mark.parametrize("entry", [{}, {"core-metadata": True}], ids=["unsaid", "said-without-digest"])
+@pytest.mark.parametrize("body", WRONG.values(), ids=WRONG)
+async def test_sidecar_of_another_release_is_not_believed(
+    rig: Rig, upstream: FakeUpstream, body: bytes, entry: dict[str, object]
+) -> None:
+    file = unsaid_sidecar(upstream, body, **entry)
+    mirror = await rig.mirror()
+    source = rig.source(provides_core_metadata=True)
+
+    assert await mirror.core_metadata(source, await link_of(mirror, source, file)) == RIGHT
+    assert (mirror.counters.metadata_by_sidecar, mirror.counters.metadata_by_range) == (0, 1)
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+async def test_wheel_is_asked_when_the_unsaid_sidecar_cannot_be_had(
+    rig: Rig, upstream: FakeUpstream, status: int
+) -> None:
+    file = unsaid_sidecar(upstream, RIGHT)
+    upstream.fault(f"{file.path}.metadata", status=status)
+    mirror = await rig.mirror()
+    source = rig.source(provides_core_metadata=True)
+
+    assert await mirror.core_metadata(source, await link_of(mirror, source, file)) == RIGHT
+
+
+@pytest.mark.parametrize(
+    ("filename", "text", "is_right"),
+    [
+        ("big-1.0-py3-none-any.whl", RIGHT, True),
+        ("big-1-py3-none-any.whl", RIGHT, True),
+        ("big-1.0.1-py3-none-any.whl", RIGHT, False),
+        ("big-1.0.0-py3-none-any.whl", metadata_text("Big", "v1.0.0"), True),
+    ],
+)
+def test_release_is_told_by_normalized_name_and_version(
+    filename: str, text: bytes, *, is_right: bool
+) -> None:
+    file = MirrorFile(filename, "http://a/", {}, version=version_of(filename, "big"))
+
+    assert is_metadata_of(MirrorLink("big", file), text) is is_right
 
 
 @pytest.mark.parametrize("status", [404, 500])
