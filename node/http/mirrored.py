@@ -38,10 +38,10 @@ async def answer_mirrored(
     The second where the index says ``mirror_use_external_urls`` and the file is not here, for HEAD and
     ranges too. The URL has no credentials: pages lose them, and those of ``mirror_url`` are this node's.
     """
-    if index.options.get("mirror_use_external_urls", False):
-        if request.app[SERVICES].mirror.cached_file(source, link) is None:
-            headers = {"Location": _as_location(source, link), "Cache-Control": "no-store"}
-            return web.Response(status=302, headers={**headers, **READABLE_FROM_ANYWHERE})
+    is_led_away = index.options.get("mirror_use_external_urls", False)
+    if is_led_away and request.app[SERVICES].mirror.cached_file(source, link) is None:
+        headers = {"Location": _as_location(source, link), "Cache-Control": "no-store"}
+        return web.Response(status=302, headers={**headers, **READABLE_FROM_ANYWHERE})
     return await send_mirrored(request, source, link)
 
 

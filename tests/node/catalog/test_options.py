@@ -127,7 +127,7 @@ class TestIndexes:
         ],
     )
     def test_mirror_option_that_can_never_work_is_refused(
-        self, world: World, option: str, value: object
+        self, world: World, option: str, value: Any
     ) -> None:
         with pytest.raises(BadRequest, match=f"^'{option}' option must be") as refusal:
             world.index("alice/m", type="mirror", **{option: value})

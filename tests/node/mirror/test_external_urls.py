@@ -140,10 +140,13 @@ async def test_pip_and_uv_install_through_the_redirect(
     """Both resolve by metadata from here and take the wheel from there; pip checks its hash on the way."""
     file = upstream.add_wheel(LEAF, "1.0")
     clients = Clients(app, tmp_path)
-    for number, install in enumerate((clients.pip, clients.uv)):
-        target = tmp_path / f"target{number}"
-        command = ("install",) if install == clients.pip else ("pip", "install", "-i", clients.index_url)
-        outcome = await install(*command, "--target", str(target), LEAF)
+    for client in ("pip", "uv"):
+        target = tmp_path / client
+        options = ("--target", str(target), LEAF)
+        if client == "pip":
+            outcome = await clients.pip("install", *options)
+        else:
+            outcome = await clients.uv("pip", "install", "-i", clients.index_url, *options)
 
         assert outcome.status == 0, outcome.output
         assert (target / "wheelyard_leaf/__init__.py").exists()
