@@ -19,7 +19,7 @@ from node.http import (
 )
 from node.http.cors import answer_preflights, hide_software
 from node.http.errors import errors_to_http
-from node.http.guard import authcheck, login_required
+from node.http.guard import authcheck, login_required, state_required
 from node.http.keys import CONNECTIONS, SERVICES
 from node.http.paths import clean_paths
 from node.http.proxy import pass_on_writes
@@ -90,7 +90,14 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
 def create_app(services: Services) -> web.Application:
     """Return the application of one node."""
     app = web.Application(
-        middlewares=[errors_to_http, answer_preflights, login_required, pass_on_writes, clean_paths],
+        middlewares=[
+            errors_to_http,
+            answer_preflights,
+            state_required,
+            login_required,
+            pass_on_writes,
+            clean_paths,
+        ],
         client_max_size=_BODY_BYTES_MAX,
     )
     app[SERVICES] = services

@@ -1,4 +1,4 @@
-"""A node for its users only (``--require-login``), and the answer to nginx's ``auth_request``."""
+"""Who is answered at all: nobody on an empty replica, users only with ``--require-login``; and nginx's ``auth_request``."""
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -9,7 +9,7 @@ from aiohttp import web
 from node.catalog.permissions import Identity
 from node.catalog.reading import may_read
 from node.catalog.records import IndexRecord
-from node.errors import Forbidden, LoginRequired
+from node.errors import Forbidden, LoginRequired, Unavailable
 from node.http.asked import Asked, asked_for, covers, find_asked_index
 from node.http.keys import SERVICES
 from node.http.reading import reader
@@ -19,6 +19,7 @@ from storage.view import View
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ORIGINAL_URI_HEADER = "X-Original-URI"
+EMPTY_RETRY_SECONDS = 2
 _OPEN_ENDS = ("/+api", "/+login", "/+authcheck")
 """Where clients find out how to log in."""
 _OPEN_STARTS = ("/+live", "/+ready", "/+status", "/+metrics", "/+nodes", "/+cluster/")
@@ -29,6 +30,16 @@ _READS = frozenset({"GET", "HEAD"})
 def is_open(path: str) -> bool:
     """Say whether a path is answered to everybody, also where a login is required."""
     return path.endswith(_OPEN_ENDS) or path.startswith(_OPEN_STARTS)
+
+
+@web.middleware
+async def state_required(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """On a replica that has received nothing yet, tell clients to come back: it knows of no user and no index."""
+    services = request.app[SERVICES]
+    is_empty = services.link is not None and services.store.position.serial == 0
+    if is_empty and not request.path.startswith(_OPEN_STARTS):
+        raise Unavailable("this replica has no data yet", retry_after_seconds=EMPTY_RETRY_SECONDS)
+    return await handler(request)
 
 
 @web.middleware
