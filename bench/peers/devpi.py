@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import venv
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench.errors import NodeFailed, ToolMissing
@@ -11,12 +13,22 @@ from bench.peers.peer import ROOT_PASSWORD, Node
 from bench.process import free_port, run, start, wait_until_ready
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REQUIREMENT = "devpi-server==6.20.*"
 START_SECONDS = 60.0
 # Hidden options: they spare 22 s and 512 MiB at each start, which derive keys and serve no request.
 CHEAP_KEYS = ("--argon2-memory-cost", "8", "--argon2-parallelism", "1", "--argon2-time-cost", "1")
+
+
+@contextmanager
+def _alone(environment: Path) -> Iterator[None]:
+    """Have one process at a time look for an environment and make it; tests of two files may need it at once."""
+    environment.parent.mkdir(parents=True, exist_ok=True)
+    with environment.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class DevpiPeer:
@@ -37,8 +49,9 @@ class DevpiPeer:
             ToolMissing: It cannot be installed.
 
         """
-        if not (self._bin / "devpi-server").exists():
-            self._install()
+        with _alone(self._environment):
+            if not (self._bin / "devpi-server").exists():
+                self._install()
         said = subprocess.run(
             [self._bin / "devpi-server", "--version"], capture_output=True, text=True, check=True, timeout=60
         )
