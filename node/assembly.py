@@ -22,6 +22,7 @@ from node.mirror.mirror import Mirror
 from node.search.searches import Searches
 from node.services import Services, mirror_source
 from node.simple.pages import SimplePages
+from node.simple.renewal import PageRenewal
 from node.version import VERSION
 from replication.feeder import Feeder
 from replication.follower import Follower
@@ -55,7 +56,7 @@ async def assembled(config: Config, directory: DataDirectory, *, url: str) -> As
         mirror = Mirror(config.data / "cache", is_offline=config.offline, cluster=_cluster_hooks(role))
         await mirror.start()
         stack.push_async_callback(mirror.close)
-        finished = FinishedAnswers(store, mirror)
+        finished = FinishedAnswers(store, mirror, renew=PageRenewal(store))
         passwords = Passwords()
         stack.callback(passwords.close)
         searches = Searches(store)

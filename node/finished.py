@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
@@ -115,6 +115,10 @@ REQUEST_BYTES_MAX = 512
 Key: TypeAlias = tuple[object, ...]
 
 
+Renewal: TypeAlias = Callable[[Key, "Answer"], "Answer | None"]
+"""Makes an answer anew that is out of date, without waiting for anybody; None where that cannot be."""
+
+
 class FreshPages(Protocol):
     """What the mirrors are asked about a page, without I/O."""
 
@@ -128,8 +132,16 @@ class FreshPages(Protocol):
 class FinishedAnswers:
     """Keeps finished answers, knows which are still right, and lets the least recently used go."""
 
-    def __init__(self, store: Store, mirror: FreshPages, *, bytes_max: int = ANSWERS_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mirror: FreshPages,
+        *,
+        renew: Renewal = lambda _key, _old: None,
+        bytes_max: int = ANSWERS_BYTES_MAX,
+    ) -> None:
         self._store = store
+        self._renew = renew
         self._mirror = mirror
         self._answers: OrderedDict[Key, Answer] = OrderedDict()
         self._requests: dict[RequestKey, Key] = {}
@@ -137,9 +149,17 @@ class FinishedAnswers:
         self.size_bytes = 0
 
     def for_request(self, request: RequestKey) -> Answer | None:
-        """Return what answers a request, if it is kept and still right. No I/O but the state's."""
+        """Return what answers a request, if it is kept and still right, or made anew at once. No I/O but the state's."""
         key = self._requests.get(request)
-        return None if key is None else self.get(key)
+        if key is None:
+            return None
+        old = self._answers.get(key)
+        answer = self.get(key)
+        if answer is None and old is not None:
+            answer = self._renew(key, old)
+            if answer is not None:
+                self.put(key, answer)
+        return answer
 
     def remember(self, request: RequestKey, key: Key) -> None:
         """Note that a request is answered by what is kept under ``key``."""

@@ -93,12 +93,8 @@ class SimplePages:
                 return kept
         collected = await self._collect(user, name, project, reader)
         key = page_key(user, name, project, wanted, collected.shown_to)
-        body = await _rendered(self.written(collected), wanted)
-        headers = self._headers(wanted)
-        if collected.last_serial is not None:
-            headers["X-PyPI-Last-Serial"] = str(collected.last_serial)
-        if collected.is_stale:
-            headers["Warning"] = '110 - "Response is Stale"'
+        body = await _rendered(written(collected), wanted)
+        headers = page_headers(wanted, collected)
         return await self._finish(key, body, headers, wanted, collected.stamps, collected.serial)
 
     async def projects(self, user: str, name: str, wanted: Wanted, who: Who = nobody) -> Answer:
@@ -119,7 +115,7 @@ class SimplePages:
         page, stamps, shown = await asyncio.to_thread(self._listed, user, name, reader)
         key = ("list", user, name, wanted, shown)
         body = await asyncio.to_thread(render_list, page, wanted.form, folder=wanted.folder)
-        headers = self._headers(wanted) | {"X-PyPI-Last-Serial": str(page.last_serial)}
+        headers = _form_headers(wanted) | {"X-PyPI-Last-Serial": str(page.last_serial)}
         return await self._finish(key, body, headers, wanted, stamps, page.last_serial)
 
     def _listed(self, user: str, name: str, reader: Identity) -> tuple[ProjectList, Stamps, ShownTo]:
@@ -184,17 +180,6 @@ class SimplePages:
         if collected.is_stale:
             raise BadGateway(f"upstream cannot be asked for {project} now, its page is as old as before")
 
-    @staticmethod
-    def written(collected: CollectedPage) -> ProjectPage:
-        """Return what a page says from what was collected."""
-        return ProjectPage(
-            project=collected.project,
-            files=collected.files,
-            versions=collected.versions,
-            last_serial=collected.last_serial,
-            status=collected.status,
-        )
-
     async def _mirror_page(self, index: IndexRecord, project: str) -> tuple[MirrorSource, MirrorPage | None]:
         source = self._source_of(index)
         try:
@@ -211,37 +196,60 @@ class SimplePages:
         stamps: Stamps,
         serial: int,
     ) -> Answer:
-        encoding = wanted.encoding
-        parts = () if encoding is Encoding.IDENTITY else (encoding.value,)
-        etag = strong_etag(body, wanted.form.name.lower(), *parts)
-        if encoding is Encoding.GZIP:
-            body = await _compressed(body)
-        answer = Answer(body=body, headers=headers, etag=etag, stamps=stamps, seen_serial=serial)
+        if len(body) > COMPRESSED_ON_THE_LOOP_BYTES:
+            answer = await asyncio.to_thread(finish_now, body, headers, wanted, stamps, serial)
+        else:
+            answer = finish_now(body, headers, wanted, stamps, serial)
         if not wanted.is_absolute:
             self._finished.put(key, answer)
         return answer
 
-    @staticmethod
-    def _headers(wanted: Wanted) -> dict[str, str]:
-        headers = {
-            "Content-Type": wanted.form.content_type,
-            "Cache-Control": "no-cache",  # alone: with a max-age pip would not ask again in time
-            "Vary": "Accept, Accept-Encoding",
-            **READABLE_FROM_ANYWHERE,
-        }
-        if wanted.encoding is not Encoding.IDENTITY:
-            headers["Content-Encoding"] = wanted.encoding.value
-        return headers
+
+def written(collected: CollectedPage) -> ProjectPage:
+    """Return what a page says from what was collected."""
+    return ProjectPage(
+        project=collected.project,
+        files=collected.files,
+        versions=collected.versions,
+        last_serial=collected.last_serial,
+        status=collected.status,
+    )
+
+
+def page_headers(wanted: Wanted, collected: CollectedPage) -> dict[str, str]:
+    """Return the headers of a project's page."""
+    headers = _form_headers(wanted)
+    if collected.last_serial is not None:
+        headers["X-PyPI-Last-Serial"] = str(collected.last_serial)
+    if collected.is_stale:
+        headers["Warning"] = '110 - "Response is Stale"'
+    return headers
+
+
+def finish_now(body: bytes, headers: dict[str, str], wanted: Wanted, stamps: Stamps, serial: int) -> Answer:
+    """Return the answer that has a body as it was rendered; compresses it where that is wanted."""
+    encoding = wanted.encoding
+    parts = () if encoding is Encoding.IDENTITY else (encoding.value,)
+    etag = strong_etag(body, wanted.form.name.lower(), *parts)
+    if encoding is Encoding.GZIP:
+        # Without a time in the header: the same page has the same bytes on every node.
+        body = gzip.compress(body, 6, mtime=0)
+    return Answer(body=body, headers=headers, etag=etag, stamps=stamps, seen_serial=serial)
+
+
+def _form_headers(wanted: Wanted) -> dict[str, str]:
+    headers = {
+        "Content-Type": wanted.form.content_type,
+        "Cache-Control": "no-cache",  # alone: with a max-age pip would not ask again in time
+        "Vary": "Accept, Accept-Encoding",
+        **READABLE_FROM_ANYWHERE,
+    }
+    if wanted.encoding is not Encoding.IDENTITY:
+        headers["Content-Encoding"] = wanted.encoding.value
+    return headers
 
 
 async def _rendered(page: ProjectPage, wanted: Wanted) -> bytes:
     if len(page.files) > RENDERED_ON_THE_LOOP_FILES:
         return await asyncio.to_thread(render_project, page, wanted.form, root=wanted.root)
     return render_project(page, wanted.form, root=wanted.root)
-
-
-async def _compressed(body: bytes) -> bytes:
-    # Without a time in the header: the same page has the same bytes on every node.
-    if len(body) > COMPRESSED_ON_THE_LOOP_BYTES:
-        return await asyncio.to_thread(gzip.compress, body, 6, mtime=0)
-    return gzip.compress(body, 6, mtime=0)
