@@ -21,6 +21,7 @@ from node.mirror.cluster import NO_CLUSTER, ClusterHooks
 from node.mirror.mirror import Mirror
 from node.search.searches import Searches
 from node.services import Services, mirror_source
+from node.simple.list_pages import ListPages
 from node.simple.pages import SimplePages
 from node.simple.renewal import PageRenewal
 from node.version import VERSION
@@ -75,6 +76,7 @@ async def assembled(config: Config, directory: DataDirectory, *, url: str) -> As
             finished=finished,
             pages=SimplePages(store, mirror, finished, mirror_source),
             searches=searches,
+            lists=ListPages(store, mirror, finished, mirror_source),
             authenticator=authenticator,
             passwords=passwords,
             reaper=Reaper(store),
@@ -118,4 +120,9 @@ def _cluster_hooks(role: Role) -> ClusterHooks:
     if isinstance(role, PrimaryRole):
         return NO_CLUSTER
     link = role.link
-    return ClusterHooks(issuer=link.issue_page, metadata_issuer=link.issue_metadata, peers=lambda: (link,))
+    return ClusterHooks(
+        issuer=link.issue_page,
+        metadata_issuer=link.issue_metadata,
+        list_issuer=link.issue_list,
+        peers=lambda: (link,),
+    )

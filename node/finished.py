@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 
 from node.catalog import keys
 from node.catalog.lookups import project_serial
+from node.mirror.lists import KnownList
 from node.mirror.memory import Absent
 from node.mirror.page import MirrorPage
 from node.mirror.source import MirrorSource
@@ -29,6 +30,29 @@ class MirrorStamp:
     digest: str | None = None  # None: upstream does not have the project
     is_stale: bool = False  # the answer says so, in its headers
 
+    def is_current(self, mirrors: "FreshMirrors") -> bool:
+        """Say whether the mirror would give out the same page now, without I/O."""
+        page = mirrors.fresh_page(self.source, self.project)
+        if isinstance(page, MirrorPage):
+            return page.digest == self.digest and page.is_stale == self.is_stale
+        if page is None:
+            return self.digest is None
+        return not self.is_stale and mirrors.fresh_digest(self.source, self.project) == self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class ListStamp:
+    """The list of a mirror's projects that an answer was made from."""
+
+    source: MirrorSource
+    digest: str
+    is_stale: bool
+
+    def is_current(self, mirrors: "FreshMirrors") -> bool:
+        """Say whether the mirror would give out the same list now, without I/O."""
+        known = mirrors.fresh_list(self.source)
+        return known is not None and known.names.digest == self.digest and known.is_stale == self.is_stale
+
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
@@ -41,7 +65,7 @@ class Stamps:
     configuration: int
     project: str | None = None
     serials: tuple[tuple[int, int], ...] = ()  # index id, serial of the project's last change there
-    mirrors: tuple[MirrorStamp, ...] = ()
+    mirrors: tuple[MirrorStamp | ListStamp, ...] = ()
     state: int | None = None  # of an answer about everything: the state's serial, which any entry moves
 
     def hold(self, view: View) -> bool:
@@ -119,14 +143,17 @@ Renewal: TypeAlias = Callable[[Key, "Answer"], "Answer | None"]
 """Makes an answer anew that is out of date, without waiting for anybody; None where that cannot be."""
 
 
-class FreshPages(Protocol):
-    """What the mirrors are asked about a page, without I/O."""
+class FreshMirrors(Protocol):
+    """What the mirrors are asked about a page or a list, without I/O."""
 
     def fresh_page(self, source: MirrorSource, project: str) -> MirrorPage | Absent | None:
         """Return the current page, None where upstream has none, ABSENT where memory does not have it."""
 
     def fresh_digest(self, source: MirrorSource, project: str) -> object:
         """Return the digest of the current page, None where upstream has none, else something unequal."""
+
+    def fresh_list(self, source: MirrorSource) -> KnownList | None:
+        """Return the list that would be given out now; None where somebody has to be asked."""
 
 
 class FinishedAnswers:
@@ -135,7 +162,7 @@ class FinishedAnswers:
     def __init__(
         self,
         store: Store,
-        mirror: FreshPages,
+        mirror: FreshMirrors,
         *,
         renew: Renewal = lambda _key, _old: None,
         bytes_max: int = ANSWERS_BYTES_MAX,
@@ -175,7 +202,7 @@ class FinishedAnswers:
         if answer is None:
             return None
         for stamp in answer.stamps.mirrors:
-            if not self._is_current(stamp):
+            if not stamp.is_current(self._mirror):
                 return None
         if answer.seen_serial != self._store.position.serial:
             with self._store.view() as view:
@@ -185,14 +212,6 @@ class FinishedAnswers:
                 answer.seen_serial = view.position.serial
         self._answers.move_to_end(key)
         return answer
-
-    def _is_current(self, stamp: MirrorStamp) -> bool:
-        page = self._mirror.fresh_page(stamp.source, stamp.project)
-        if isinstance(page, MirrorPage):
-            return page.digest == stamp.digest and page.is_stale == stamp.is_stale
-        if page is None:
-            return stamp.digest is None
-        return not stamp.is_stale and self._mirror.fresh_digest(stamp.source, stamp.project) == stamp.digest
 
     def put(self, key: Key, answer: Answer) -> None:
         """Keep an answer."""

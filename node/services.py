@@ -17,6 +17,7 @@ from node.http.common import CommonHeaders
 from node.mirror.mirror import Mirror
 from node.mirror.source import CACHE_EXPIRY_SECONDS_DEFAULT, MirrorSource
 from node.search.searches import Searches
+from node.simple.list_pages import ListPages
 from node.simple.pages import SimplePages
 from replication.hello import NodeCard
 from replication.signal import HeadSignal
@@ -38,6 +39,7 @@ class Services:
     finished: FinishedAnswers
     pages: SimplePages
     searches: Searches
+    lists: ListPages
     authenticator: Authenticator
     passwords: Passwords
     reaper: Reaper
@@ -91,6 +93,7 @@ def mirror_source(index: IndexRecord) -> MirrorSource:
         url=index.options.get("mirror_url", ""),
         cache_expiry_seconds=index.options.get("mirror_cache_expiry", CACHE_EXPIRY_SECONDS_DEFAULT),
         ignores_serials=index.options.get("mirror_ignore_serial_header", False),
+        lists_projects=not index.options.get("mirror_no_project_list", False),
         provides_core_metadata=index.options.get("mirror_provides_core_metadata", False),
         name=index.full_name,
     )

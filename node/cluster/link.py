@@ -8,7 +8,10 @@ from urllib.parse import quote
 
 import aiohttp
 
+from node.mirror.cluster import IssuedList
 from node.mirror.errors import PeerHasNot, PrimaryUnreachable, UpstreamDown
+from node.mirror.list_fetch import LIST_SECONDS
+from node.mirror.lists import KnownList
 from node.mirror.page import MirrorLink
 from node.mirror.source import MirrorSource
 from replication.errors import BlobNotServed, LinkDown, ProofRefused
@@ -19,9 +22,13 @@ CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 30.0
 """Longest time without a byte; a stream has a heartbeat every second."""
 PAGE_SECONDS = 30.0
+LIST_SILENCE_SECONDS = LIST_SECONDS + SILENCE_SECONDS
+"""The primary says nothing while it gets the list from upstream, and reads it."""
 CHUNK_BYTES = 256 * 1024
 REASON_HEADER = "X-Wheelyard-Refusal"
 """In a 403: the reason of a ProofRefused."""
+LIST_HEADER = "X-Wheelyard-List"
+"""What the primary's list of an upstream's projects is, see list_header."""
 
 
 class HttpLink:
@@ -84,6 +91,18 @@ class HttpLink:
         return body
 
     @asynccontextmanager
+    async def issue_list(self, source: MirrorSource, known_digest: str | None) -> AsyncIterator[IssuedList]:
+        """Ask the primary for its list of an upstream's projects; see ``node.mirror.cluster``."""
+        path = f"/+cluster/mirror/{source.index_id}/projects?known={known_digest or ''}"
+        try:
+            async with self._call("GET", path, silence_seconds=LIST_SILENCE_SECONDS) as response:
+                if not _is_mirror_answer(source, response):
+                    raise PrimaryUnreachable(f"it answered {response.status}")
+                yield _issued(response)
+        except (LinkDown, ProofRefused) as error:
+            raise PrimaryUnreachable(str(error)) from error
+
+    @asynccontextmanager
     async def open(self, source: MirrorSource, link: MirrorLink) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open a mirrored file at the primary, which fetches it if need be; see ``node.mirror.cluster``."""
         path = f"/+cluster/mirror/{source.index_id}/file/{link.file.link_key}/{quote(link.file.filename)}"
@@ -99,26 +118,27 @@ class HttpLink:
         try:
             async with self._call("GET", path, total_seconds=PAGE_SECONDS) as response:
                 body = await response.read()
-                status, retry_after = response.status, response.headers.get("Retry-After", "")
+                if _is_mirror_answer(source, response):
+                    return body
+                if response.status == 404:
+                    return None
+                raise PrimaryUnreachable(f"it answered {response.status}")
         except (LinkDown, ProofRefused, aiohttp.ClientError, OSError, TimeoutError) as error:
             raise PrimaryUnreachable(str(error)) from error
-        if status == 200:
-            return body
-        if status == 404:
-            return None
-        if status == 502 and retry_after.isdecimal():
-            raise UpstreamDown(
-                source.label, "the primary cannot ask it", retry_after_seconds=int(retry_after)
-            )
-        raise PrimaryUnreachable(f"it answered {status}")
 
     @asynccontextmanager
     async def _call(
-        self, method: str, path: str, *, data: bytes | None = None, total_seconds: float | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None = None,
+        total_seconds: float | None = None,
+        silence_seconds: float = SILENCE_SECONDS,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = self.sign(method, path)
         timeout = aiohttp.ClientTimeout(
-            total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=SILENCE_SECONDS
+            total=total_seconds, sock_connect=CONNECT_SECONDS, sock_read=silence_seconds
         )
         request = self.session.request(
             method,
@@ -140,6 +160,41 @@ class HttpLink:
                 raise LinkDown(f"the primary answered {response.status}")
             self._trust.verify_answer(headers[HEADER_NONCE], response.headers.get(HEADER_ANSWER, ""))
             yield response
+
+
+def list_header(known: KnownList) -> str:
+    """Return the header of the primary's list: digest, last serial or ``-``, time, and whether it is stale."""
+    names = known.names
+    serial = "-" if names.last_serial is None else names.last_serial
+    return f"{names.digest} {serial} {known.fetched_at:.3f} {'stale' if known.is_stale else 'current'}"
+
+
+def _issued(response: aiohttp.ClientResponse) -> IssuedList:
+    try:
+        digest, serial, fetched_at, state = response.headers.get(LIST_HEADER, "").split(" ")
+        return IssuedList(
+            digest=digest,
+            last_serial=None if serial == "-" else int(serial),
+            fetched_at=float(fetched_at),
+            is_stale=state == "stale",
+            lines=_chunks(response),
+        )
+    except ValueError as error:
+        raise PrimaryUnreachable("it does not say what its list is") from error
+
+
+def _is_mirror_answer(source: MirrorSource, response: aiohttp.ClientResponse) -> bool:
+    """Say whether the primary gives what was asked for.
+
+    Raises:
+        UpstreamDown: it cannot, because upstream does not answer it.
+
+    """
+    retry_after = response.headers.get("Retry-After", "")
+    if response.status == 502 and retry_after.isdecimal():
+        detail = "the primary cannot ask it"
+        raise UpstreamDown(source.label, detail, retry_after_seconds=int(retry_after))
+    return response.status == 200
 
 
 def client_session(cluster_ca: Path | None) -> aiohttp.ClientSession:

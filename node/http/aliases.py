@@ -16,7 +16,7 @@ ALIAS = "simple"
 
 
 async def get_list(request: web.Request) -> web.StreamResponse:
-    """``GET /{user}/{index}/simple[/]``: the hosted projects, or the project of that name."""
+    """``GET /{user}/{index}/simple[/]``: all projects, or the project of that name."""
     has_slash = bool(request.match_info["slash"])
     if wants_json(request) or (not has_slash and _is_hosted(request)):
         request.match_info["project"] = ALIAS

@@ -47,6 +47,7 @@ ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/+cluster/passwd", passwd.change_password),
     ("GET", "/+cluster/blob/{sha256}", cluster.get_blob),
     ("GET", "/+cluster/mirror/{index_id:\\d+}/page/{project}", cluster.get_mirror_page),
+    ("GET", "/+cluster/mirror/{index_id:\\d+}/projects", cluster.get_mirror_projects),
     ("GET", "/+cluster/mirror/{index_id:\\d+}/metadata/{key}/{filename}", cluster.get_mirror_metadata),
     ("GET", "/+cluster/mirror/{index_id:\\d+}/file/{key}/{filename}", cluster.get_mirror_file),
     ("GET", "/+api", indexes.describe_api),

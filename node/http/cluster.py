@@ -7,13 +7,13 @@ import structlog
 from aiohttp import web
 
 from node.catalog.lookups import index_by_id
-from node.cluster.link import REASON_HEADER
+from node.cluster.link import LIST_HEADER, REASON_HEADER, list_header
 from node.cluster.roles import PrimaryRole
 from node.errors import Forbidden, NotFound, Unavailable
 from node.http.bodies import read_bounded
 from node.http.keys import SERVICES
 from node.http.mirrored import find_link, send_mirrored
-from node.http.streams import cut, send_bytes, send_path
+from node.http.streams import cut, send_bytes, send_list, send_path
 from node.mirror.source import MirrorSource
 from replication.errors import ProofRefused
 from replication.hello import ACK_BYTES_MAX, HELLO_BYTES_MAX, Ack, Hello
@@ -107,6 +107,21 @@ async def get_mirror_page(request: web.Request) -> web.Response:
     if record is None:
         raise NotFound("upstream has no such project")
     return web.Response(body=record, content_type=_OCTETS)
+
+
+@for_nodes
+async def get_mirror_projects(request: web.Request) -> web.StreamResponse:
+    """``GET /+cluster/mirror/{index_id}/projects``: upstream's list as this primary knows it.
+
+    The header says what it is; its lines follow, except when ``?known=DIGEST`` names this very list.
+    """
+    services = request.app[SERVICES]
+    known = await services.mirror.issue_list(_source(request))
+    head = list_header(known)
+    headers = {"Content-Type": _OCTETS, "Cache-Control": "no-store", LIST_HEADER: head}
+    if request.query.get("known") == known.names.digest:
+        return web.Response(headers=headers)
+    return await send_list(request, services.lists.streamed(known.names.pieces, headers))
 
 
 @for_nodes

@@ -12,6 +12,7 @@ from node.catalog.records import IndexRecord
 from node.errors import Forbidden, LoginRequired, Unavailable
 from node.http.asked import Asked, asked_for, covers, find_asked_index
 from node.http.keys import SERVICES
+from node.http.proxy import is_answered_here
 from node.http.reading import reader
 from node.http.search import is_search
 from storage.view import View
@@ -34,10 +35,14 @@ def is_open(path: str) -> bool:
 
 @web.middleware
 async def state_required(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """On a replica that has received nothing yet, tell clients to come back: it knows of no user and no index."""
+    """On a replica that has received nothing yet, tell clients to come back: it knows of no user and no index.
+
+    Writes are the primary's to answer, unless this node is to look who sends them first.
+    """
     services = request.app[SERVICES]
     is_empty = services.link is not None and services.store.position.serial == 0
-    if is_empty and not request.path.startswith(_OPEN_STARTS):
+    concerns_state = services.config.require_login or is_answered_here(request)
+    if is_empty and concerns_state and not request.path.startswith(_OPEN_STARTS):
         raise Unavailable("this replica has no data yet", retry_after_seconds=EMPTY_RETRY_SECONDS)
     return await handler(request)
 

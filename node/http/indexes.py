@@ -1,19 +1,27 @@
 """Routes of indexes (devpi: ``/{user}/{index}``) and of the API description (``+api``)."""
 
+from functools import partial
+
 from aiohttp import web
 
-from node.catalog.indexes import create_index, delete_index, modify_index, show_index
+from node.catalog.indexes import create_index, delete_index, modify_index, public_options, show_index
 from node.catalog.lookups import get_index
+from node.catalog.records import IndexRecord
 from node.http.bodies import read_json, read_json_object
 from node.http.keys import SERVICES
 from node.http.outside import outside_url
 from node.http.push import push
 from node.http.reading import check_reader
-from node.http.respond import envelope
+from node.http.respond import JSON_TYPE, envelope
 from node.http.search import has_call, search
 from node.http.simple import get_projects, is_for_installers
+from node.http.streams import send_list
 from node.http.uploads import is_upload, receive_upload
 from node.http.writing import identify, write
+from node.mirror.names import name_of
+from node.simple.list_pages import STREAMED_BYTES_MIN
+from node.simple.lists import Part, ProjectList, write_names_json
+from node.simple.pages import STALE
 
 FEATURES = (
     "push-no-docs",
@@ -34,9 +42,33 @@ async def get_one(request: web.Request) -> web.StreamResponse:
     has_projects = "no_projects" not in request.query
     if has_projects:
         await check_reader(request, index)
+        if index.is_mirror:
+            return await _with_upstream_names(request, index)
     with request.app[SERVICES].store.view() as view:
         shown = show_index(view, index, projects=has_projects)
     return envelope(kind="indexconfig", result=shown)
+
+
+async def _with_upstream_names(request: web.Request, index: IndexRecord) -> web.StreamResponse:
+    """Answer with a mirror's configuration and all names that its upstream lists.
+
+    Raises:
+        UpstreamDown: upstream cannot be asked, and no list is known.
+
+    """
+    lists = request.app[SERVICES].lists
+    known = await lists.of_mirror(index)
+    headers = dict(STALE) if known.is_stale else {}
+    listed = ProjectList((Part(known.names),), None)
+    shown = public_options(index)
+    if known.names.size_bytes > STREAMED_BYTES_MIN:
+        headers["Content-Type"] = JSON_TYPE
+        write = partial(write_names_json, listed, {"result": shown, "type": "indexconfig"})
+        return await send_list(request, lists.streamed(write, headers))
+    names = [name_of(line).decode() for piece in listed.lines() for line in piece.splitlines()]
+    response = envelope(kind="indexconfig", result={**shown, "projects": names})
+    response.headers.update(headers)
+    return response
 
 
 async def put_index(request: web.Request) -> web.Response:

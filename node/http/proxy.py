@@ -37,13 +37,16 @@ _NOT_PASSED_ON = {
 }
 
 
+def is_answered_here(request: web.Request) -> bool:
+    """Say whether a replica answers a request from its own state: a read, a login, a search, or another node's."""
+    return request.method in _READS or request.path.startswith(_ANSWERED_HERE) or is_search(request)
+
+
 @web.middleware
 async def pass_on_writes(request: web.Request, handler: Handler) -> web.StreamResponse:
     """On a replica, send writes to the primary; logins and searches are answered here."""
     link = request.app[SERVICES].link
-    if link is None or request.method in _READS or request.path.startswith(_ANSWERED_HERE):
-        return await handler(request)
-    if is_search(request):
+    if link is None or is_answered_here(request):
         return await handler(request)
     answer = await _forward(request, link)
     if answer.status < 400 and request.match_info.handler is refresh:

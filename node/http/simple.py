@@ -15,6 +15,7 @@ from node.http.fast import is_plain, request_key
 from node.http.keys import SENTENCE_IN_REASON, SERVICES
 from node.http.outside import outside_url
 from node.http.reading import reader
+from node.http.streams import send_list
 from node.simple.negotiate import Format, choose_encoding, choose_format, format_named
 from node.simple.pages import Wanted, page_key
 
@@ -32,12 +33,11 @@ def is_for_installers(request: web.Request) -> bool:
 
 
 async def get_projects(request: web.Request) -> web.StreamResponse:
-    """``GET /{user}/{index}/+simple/``: the hosted projects of the index and its bases."""
+    """``GET /{user}/{index}/+simple/``: all projects of the index, its bases and their mirrors."""
     user, name = request.match_info["user"], request.match_info["index"]
     wanted = replace(_negotiated(request), folder=_folder_of_projects(request))
-    return _respond(
-        request, await request.app[SERVICES].pages.projects(user, name, wanted, partial(reader, request))
-    )
+    listed = await request.app[SERVICES].lists.projects(user, name, wanted, partial(reader, request))
+    return _respond(request, listed) if isinstance(listed, Answer) else await send_list(request, listed)
 
 
 async def get_project(request: web.Request) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from aiohttp import web
 from node.finished import not_modified_headers
 from node.http.etags import matches_etag
 from node.http.ranges import Part, Unsatisfiable, wanted_part
+from node.simple.list_pages import StreamedList
 from node.simple.pages import READABLE_FROM_ANYWHERE
 
 FILE_CACHE_CONTROL = "max-age=365000000, immutable, public"
@@ -157,6 +158,31 @@ async def send_verified(
         response.content_length = len(held)
         await response.prepare(request)
     await response.write(bytes(held))
+    await response.write_eof()
+    return response
+
+
+async def send_list(request: web.Request, listed: StreamedList) -> web.StreamResponse:
+    """Send a list that is written while it is sent."""
+    headers = {**listed.headers, "ETag": listed.etag} if listed.etag else listed.headers
+    if listed.etag and matches_etag(request.headers.get("If-None-Match", ""), listed.etag):
+        return web.Response(status=304, headers=not_modified_headers(headers))
+    response = web.StreamResponse(headers=headers)
+    if request.method == "HEAD":
+        return response
+    try:
+        async for piece in listed.pieces():
+            if not response.prepared:
+                await response.prepare(request)
+            await response.write(piece)
+    except ConnectionResetError:
+        raise  # the client went away
+    except OSError:
+        if not response.prepared:
+            raise
+        # An answer in words would become part of the list.
+        cut(request)
+        return response
     await response.write_eof()
     return response
 

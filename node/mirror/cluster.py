@@ -19,6 +19,32 @@ MetadataIssuer = Callable[[MirrorSource, MirrorLink], Awaitable[bytes]]
 """Ask the primary for the METADATA of a wheel; any ``MirrorError`` lets this node find it itself."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedList:
+    """The primary's list of an upstream's projects."""
+
+    digest: str  # hex, see names.digest_of
+    last_serial: int | None
+    fetched_at: float  # seconds since the epoch, by the primary's clock
+    is_stale: bool
+    lines: AsyncIterator[bytes]  # see names.py; nothing when the digest is the one that was named
+
+
+class ListIssuer(Protocol):
+    """Asks the primary for its list of an upstream's projects."""
+
+    def __call__(
+        self, source: MirrorSource, known_digest: str | None, /
+    ) -> AbstractAsyncContextManager[IssuedList]:
+        """Yield the list.
+
+        Raises:
+            PrimaryUnreachable: the primary does not answer, which lets this node ask upstream itself.
+            UpstreamDown: the primary says that it cannot have it.
+
+        """
+
+
 class FilePeer(Protocol):
     """Another node that may have a file: the primary, which fetches it, or a replica, which only looks."""
 
@@ -44,6 +70,7 @@ class ClusterHooks:
 
     issuer: PageIssuer | None = None
     metadata_issuer: MetadataIssuer | None = None
+    list_issuer: ListIssuer | None = None
     peers: Callable[[], Sequence[FilePeer]] = no_peers  # called for each download, first one first
 
 

@@ -16,6 +16,12 @@ class MirrorCounters:
     page_stale: int = 0  # a stale page was given out because upstream failed or was slow
     page_older: int = 0  # upstream's copy had a smaller serial than ours and was ignored
     pages_from_primary: int = 0
+    list_requests: int = 0  # asked of Mirror.project_list
+    list_fetches: int = 0  # conversations with upstream about its list of all projects
+    list_not_modified: int = 0
+    list_failures: int = 0
+    list_stale: int = 0
+    lists_from_primary: int = 0
     file_requests: int = 0
     file_cache_hits: int = 0
     file_joins: int = 0  # joined a download already under way

@@ -11,11 +11,14 @@ from node.mirror.cache import CachedFile, MirrorCache
 from node.mirror.cluster import NO_CLUSTER, ClusterHooks
 from node.mirror.counters import MirrorCounters
 from node.mirror.downloads import Downloads
-from node.mirror.errors import UpstreamDown
+from node.mirror.errors import UpstreamDown, UpstreamOffline
 from node.mirror.growing import GrowingFile
 from node.mirror.links import candidate_projects
+from node.mirror.list_files import ListFiles
+from node.mirror.lists import KnownList, Lists
 from node.mirror.memory import ABSENT, Absent
 from node.mirror.metadata import CoreMetadata
+from node.mirror.names import NameList
 from node.mirror.page import MirrorFile, MirrorLink, MirrorPage, encode_page, offline_page
 from node.mirror.pages import Pages
 from node.mirror.source import MirrorSource
@@ -73,6 +76,17 @@ class Mirror:
             issuer=self._cluster.issuer,
             patience_seconds=self._patience_seconds,
         )
+        files = ListFiles(self._path / "lists")
+        await asyncio.to_thread(files.recover)
+        self._list_files = files
+        self._lists = Lists(
+            files,
+            self._upstream,
+            clock=self._clock,
+            counters=self.counters,
+            issuer=self._cluster.list_issuer,
+            patience_seconds=self._patience_seconds,
+        )
         self._downloads = Downloads(
             self._cache, self._upstream, counters=self.counters, peers=self._cluster.peers
         )
@@ -88,6 +102,7 @@ class Mirror:
         """End everything under way and close the cache."""
         await self._metadata.close()
         await self._downloads.close()
+        await self._lists.close()
         await self._pages.close()
         await self._upstream.close()
         await asyncio.to_thread(self._cache.close)
@@ -136,6 +151,41 @@ class Mirror:
     def projects(self, source: MirrorSource) -> list[str]:
         """Return the projects whose pages are cached; upstream's own list is not asked for."""
         return list(self._cache.projects(source))
+
+    async def project_list(self, source: MirrorSource) -> KnownList:
+        """Return upstream's list of projects; where that is never asked for, those whose pages are cached.
+
+        Nothing but a wish for a list may come here: it is tens of megabytes that upstream has to send.
+
+        Raises:
+            UpstreamDown: nobody could be asked, and no list is known; 502 with ``retry_after_seconds``.
+
+        """
+        if self._as_asked(source).is_offline or not source.lists_projects:
+            return await self.cached_list(source)
+        return await self._lists.get(source)
+
+    async def cached_list(self, source: MirrorSource) -> KnownList:
+        """Return the projects whose pages are cached."""
+        names = await asyncio.to_thread(self.projects, source)
+        return KnownList(NameList.of((name, None) for name in names), self._clock())
+
+    def fresh_list(self, source: MirrorSource) -> KnownList | None:
+        """Return the list that :meth:`project_list` would give out now, without I/O; ``None``: ask that."""
+        if self._as_asked(source).is_offline or not source.lists_projects:
+            return None  # what it is depends on the pages that are here
+        return self._lists.fresh(source)
+
+    async def issue_list(self, source: MirrorSource) -> KnownList:
+        """Return the list for a replica that asked this primary; its issuer's counterpart.
+
+        Raises:
+            UpstreamDown: as :meth:`project_list`; also where upstream is never asked, since replicas know that.
+
+        """
+        if self._as_asked(source).is_offline:
+            raise UpstreamOffline(source.label, "the list of projects")
+        return await self._lists.get(source)
 
     async def find_link(
         self,
@@ -213,15 +263,18 @@ class Mirror:
         return await self._metadata.get(self._as_asked(source), link)
 
     async def keep_only(self, sources: Collection[MirrorSource]) -> int:
-        """Forget the pages and links of every other index and generation; return how many of those there were.
+        """Forget pages, links and list of every other index and generation; return how many of those there were.
 
         Raises:
             StorageError: the cache cannot be written.
 
         """
-        gone = await asyncio.to_thread(self._cache.prefixes) - {source.prefix for source in sources}
+        here = await asyncio.to_thread(lambda: self._cache.prefixes() | self._list_files.prefixes())
+        gone = here - {source.prefix for source in sources}
         for prefix in gone:
             self._pages.forget(prefix)
+            self._lists.forget(prefix)
+            await asyncio.to_thread(self._list_files.drop, prefix)
             await asyncio.to_thread(self._cache.drop_prefix, prefix)
         return len(gone)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -16,6 +15,7 @@ from node.mirror.cluster import PageIssuer
 from node.mirror.counters import MirrorCounters
 from node.mirror.errors import PrimaryUnreachable, RecordCorrupt, UpstreamDown, UpstreamOffline
 from node.mirror.memory import ABSENT, Absent, Key, PageMemory
+from node.mirror.names import is_project_name
 from node.mirror.page import NO_VALIDATORS, MirrorPage, StoredPage, decode_page, is_older, without_serial
 from node.mirror.parse import parse_page
 from node.mirror.source import MirrorSource
@@ -28,11 +28,8 @@ RETRY_SECONDS_MAX = 60  # how long a stale page may be given out before upstream
 COPY_SECONDS_MIN = 30  # a replica keeps the primary's copy at least so long
 BREAK_SECONDS = 15  # after a failure, cached pages of that upstream are given out without waiting for it
 THREAD_BYTES = 256 << 10  # larger bodies are parsed off the event loop
-PROJECT_NAME_CHARACTERS_MAX = 200
 
 T = TypeVar("T")
-
-_PROJECT = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 log = structlog.get_logger()
 
@@ -97,7 +94,7 @@ class Pages:
         """
         self._counters.page_requests += 1
         name = canonicalize_name(project)
-        if len(name) > PROJECT_NAME_CHARACTERS_MAX or not _PROJECT.fullmatch(name):
+        if not is_project_name(name):
             return None  # no index can have it, and it has no business in an upstream's URL
         key = (source.prefix, name)
         if self._freshness.setdefault(source.prefix, source.freshness) != source.freshness:

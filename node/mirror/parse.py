@@ -58,7 +58,7 @@ def parse_page(
         UpstreamDown: the body is not a page: neither JSON of the Simple API nor HTML.
 
     """
-    media_type, charset = _media_type(content_type)
+    media_type, charset = media_type_of(content_type)
     if media_type == "application/json" or media_type.endswith("+json"):
         data = _load_json(body, url)
     elif media_type in {"text/html", "application/xhtml+xml", ""} or media_type.endswith("+html"):
@@ -226,7 +226,8 @@ def _load_json(body: bytes, url: str) -> dict[str, Any]:
     return data
 
 
-def _media_type(content_type: str) -> tuple[str, str | None]:
+def media_type_of(content_type: str) -> tuple[str, str | None]:
+    """Return type and charset of a Content-Type header."""
     message = Message()
     message["Content-Type"] = content_type
     charset = message.get_param("charset")

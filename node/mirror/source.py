@@ -48,6 +48,7 @@ class MirrorSource:
     name: str = ""  # for messages, "user/index"
     is_offline: bool = False
     ignores_serials: bool = False  # upstream's serials mean nothing: neither compared nor passed on
+    lists_projects: bool = True  # False: upstream's list of all projects is never asked for
     provides_core_metadata: bool = False  # beside wheels, also where its pages do not say so
     credentials: Credentials | None = None
 

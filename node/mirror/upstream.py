@@ -93,11 +93,7 @@ class Upstream:
             UpstreamDown: anything but a page, "not modified" or "no such project".
 
         """
-        headers = {"Accept": ACCEPT_PAGE}
-        if validators.etag is not None:
-            headers["If-None-Match"] = validators.etag
-        if validators.last_modified is not None:
-            headers["If-Modified-Since"] = validators.last_modified
+        headers = page_headers(validators)
         try:
             async with asyncio.timeout(self._options.page_seconds):
                 async with self.open(source, source.page_url(project), headers=headers) as response:
@@ -223,6 +219,15 @@ class Upstream:
             validators=Validators(response.headers.get("ETag"), response.headers.get("Last-Modified")),
             serial=response.headers.get("X-PyPI-Last-Serial"),
         )
+
+
+def page_headers(validators: Validators) -> dict[str, str]:
+    """Return the headers of a request for a page of the Simple API, conditional where there are validators."""
+    conditions = {"If-None-Match": validators.etag, "If-Modified-Since": validators.last_modified}
+    return {
+        "Accept": ACCEPT_PAGE,
+        **{name: value for name, value in conditions.items() if value is not None},
+    }
 
 
 def check_status(source: MirrorSource, response: aiohttp.ClientResponse, good: set[int]) -> None:

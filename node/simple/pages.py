@@ -5,12 +5,12 @@ import gzip
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from node.catalog.lookups import get_index, projects_of, search_path
+from node.catalog.lookups import get_index, search_path
 from node.catalog.permissions import NOBODY, Identity
 from node.catalog.reading import ShownTo, has_restricted, shown_to, unreadable
 from node.catalog.records import IndexRecord
 from node.errors import BadGateway
-from node.finished import Answer, FinishedAnswers, Key, Stamps, configuration_serial, strong_etag
+from node.finished import Answer, FinishedAnswers, Key, Stamps, strong_etag
 from node.mirror.errors import UpstreamDown
 from node.mirror.mirror import Mirror
 from node.mirror.page import MirrorPage
@@ -19,9 +19,7 @@ from node.simple.collect import CollectedPage, SourceOf, collect_hosted, merge
 from node.simple.negotiate import Encoding, Format
 from node.simple.render import (
     TO_ROOT_FROM_PROJECT,
-    ProjectList,
     ProjectPage,
-    render_list,
     render_project,
 )
 from storage.store import Store
@@ -31,6 +29,8 @@ READABLE_FROM_ANYWHERE = {
     "Access-Control-Expose-Headers": "ETag, X-PyPI-Last-Serial",
 }
 """For installers that run in a browser; without credentials, so only what anybody may read."""
+STALE = {"Warning": '110 - "Response is Stale"'}
+"""Says that a mirror could not be asked when it was time to (RFC 7234 section 5.5.1)."""
 COMPRESSED_ON_THE_LOOP_BYTES = 256 * 1024
 RENDERED_ON_THE_LOOP_FILES = 1000
 
@@ -49,6 +49,12 @@ class Wanted:
         """Whether links name a host: whatever the client's header says, so not worth keeping."""
         return "://" in self.root
 
+    @property
+    def etag_parts(self) -> tuple[str, ...]:
+        """What tells this form and encoding of a page from the others."""
+        form = self.form.name.lower()
+        return (form,) if self.encoding is Encoding.IDENTITY else (form, self.encoding.value)
+
 
 Who = Callable[[], Awaitable[Identity]]
 """Says who reads; asked only where something on the search path is restricted."""
@@ -65,7 +71,7 @@ def page_key(user: str, name: str, project: str, wanted: Wanted, shown_to: Shown
 
 
 class SimplePages:
-    """Makes the pages of projects, and the lists of them."""
+    """Makes the pages of projects."""
 
     def __init__(self, store: Store, mirror: Mirror, finished: FinishedAnswers, source_of: SourceOf) -> None:
         self._store = store
@@ -86,7 +92,7 @@ class SimplePages:
         kept = self._finished.get(page_key(user, name, project, wanted))
         if kept is not None:
             return kept
-        reader, shown = await self._reader(user, name, who, project)
+        reader, shown = await read_as(self._store, user, name, who, project)
         if shown is not None:
             kept = self._finished.get(page_key(user, name, project, wanted, shown))
             if kept is not None:
@@ -94,43 +100,11 @@ class SimplePages:
         collected = await self._collect(user, name, project, reader)
         key = page_key(user, name, project, wanted, collected.shown_to)
         body = await _rendered(written(collected), wanted)
-        headers = page_headers(wanted, collected)
-        return await self._finish(key, body, headers, wanted, collected.stamps, collected.serial)
-
-    async def projects(self, user: str, name: str, wanted: Wanted, who: Who = nobody) -> Answer:
-        """Return the page of all hosted projects of an index and its bases, kept or made now.
-
-        Names of mirrors are not listed: nobody waits for a list of a million names.
-
-        Raises:
-            IndexUnknown: no such index.
-            LoginRequired, Forbidden: the index is not for this reader.
-
-        """
-        reader, shown = await self._reader(user, name, who)
-        kept = self._finished.get(("list", user, name, wanted, shown))
-        if kept is not None:
-            return kept
-        # Off the loop: the list of a large index takes as long as hundreds of other answers.
-        page, stamps, shown = await asyncio.to_thread(self._listed, user, name, reader)
-        key = ("list", user, name, wanted, shown)
-        body = await asyncio.to_thread(render_list, page, wanted.form, folder=wanted.folder)
-        headers = _form_headers(wanted) | {"X-PyPI-Last-Serial": str(page.last_serial)}
-        return await self._finish(key, body, headers, wanted, stamps, page.last_serial)
-
-    def _listed(self, user: str, name: str, reader: Identity) -> tuple[ProjectList, Stamps, ShownTo]:
-        newest: dict[str, int] = {}
-        with self._store.view() as view:
-            path = search_path(view, get_index(view, user, name))
-            hidden = unreadable(reader, path)
-            for index in path:
-                if index.index_id in hidden:
-                    continue
-                for project, serial in projects_of(view, index.index_id):
-                    newest[project] = max(serial, newest.get(project, 0))
-            serial = view.position.serial
-            stamps = Stamps(configuration_serial(view), state=serial)
-        return ProjectList(sorted(newest.items()), serial), stamps, shown_to(path, hidden)
+        headers = project_headers(wanted, collected)
+        answer = await finish(body, headers, wanted, collected.stamps, collected.serial)
+        if not wanted.is_absolute:
+            self._finished.put(key, answer)
+        return answer
 
     async def collect(
         self, user: str, name: str, project: str, *, who: Who = nobody, ignore_bases: bool = False
@@ -141,19 +115,8 @@ class SimplePages:
             IndexUnknown, ProjectUnknown, LoginRequired, Forbidden, BadGateway: as for ``project``.
 
         """
-        reader, _ = await self._reader(user, name, who, project)
+        reader, _ = await read_as(self._store, user, name, who, project)
         return await self._collect(user, name, project, reader, ignore_bases=ignore_bases)
-
-    async def _reader(
-        self, user: str, name: str, who: Who, project: str | None = None
-    ) -> tuple[Identity, ShownTo]:
-        """Return who reads, where that matters, and what tells apart the pages for such readers."""
-        with self._store.view() as view:
-            path = search_path(view, get_index(view, user, name))
-        if not has_restricted(path):
-            return NOBODY, None
-        reader = await who()
-        return reader, shown_to(path, unreadable(reader, path, project))
 
     async def _collect(
         self, user: str, name: str, project: str, reader: Identity, *, ignore_bases: bool = False
@@ -171,7 +134,7 @@ class SimplePages:
             BadGateway: an upstream cannot answer; the page that is known stays.
 
         """
-        reader, _ = await self._reader(user, name, who, project)
+        reader, _ = await read_as(self._store, user, name, who, project)
         with self._store.view() as view:
             part = collect_hosted(view, user, name, project, reader=reader)
         for index in part.mirrors:
@@ -187,22 +150,23 @@ class SimplePages:
         except UpstreamDown as error:
             raise BadGateway(str(error), retry_after_seconds=error.retry_after_seconds) from error
 
-    async def _finish(
-        self,
-        key: Key,
-        body: bytes,
-        headers: dict[str, str],
-        wanted: Wanted,
-        stamps: Stamps,
-        serial: int,
-    ) -> Answer:
-        if len(body) > COMPRESSED_ON_THE_LOOP_BYTES:
-            answer = await asyncio.to_thread(finish_now, body, headers, wanted, stamps, serial)
-        else:
-            answer = finish_now(body, headers, wanted, stamps, serial)
-        if not wanted.is_absolute:
-            self._finished.put(key, answer)
-        return answer
+
+async def read_as(
+    store: Store, user: str, name: str, who: Who, project: str | None = None
+) -> tuple[Identity, ShownTo]:
+    """Return who reads an index, where that matters, and what tells apart the pages for such readers.
+
+    Raises:
+        IndexUnknown: no such index.
+        LoginRequired, Forbidden: the index, or the project of it, is not for this reader.
+
+    """
+    with store.view() as view:
+        path = search_path(view, get_index(view, user, name))
+    if not has_restricted(path):
+        return NOBODY, None
+    reader = await who()
+    return reader, shown_to(path, unreadable(reader, path, project))
 
 
 def written(collected: CollectedPage) -> ProjectPage:
@@ -216,28 +180,16 @@ def written(collected: CollectedPage) -> ProjectPage:
     )
 
 
-def page_headers(wanted: Wanted, collected: CollectedPage) -> dict[str, str]:
+def project_headers(wanted: Wanted, collected: CollectedPage) -> dict[str, str]:
     """Return the headers of a project's page."""
-    headers = _form_headers(wanted)
+    headers = page_headers(wanted)
     if collected.last_serial is not None:
         headers["X-PyPI-Last-Serial"] = str(collected.last_serial)
-    if collected.is_stale:
-        headers["Warning"] = '110 - "Response is Stale"'
-    return headers
+    return headers | STALE if collected.is_stale else headers
 
 
-def finish_now(body: bytes, headers: dict[str, str], wanted: Wanted, stamps: Stamps, serial: int) -> Answer:
-    """Return the answer that has a body as it was rendered; compresses it where that is wanted."""
-    encoding = wanted.encoding
-    parts = () if encoding is Encoding.IDENTITY else (encoding.value,)
-    etag = strong_etag(body, wanted.form.name.lower(), *parts)
-    if encoding is Encoding.GZIP:
-        # Without a time in the header: the same page has the same bytes on every node.
-        body = gzip.compress(body, 6, mtime=0)
-    return Answer(body=body, headers=headers, etag=etag, stamps=stamps, seen_serial=serial)
-
-
-def _form_headers(wanted: Wanted) -> dict[str, str]:
+def page_headers(wanted: Wanted) -> dict[str, str]:
+    """Return the headers of every page of the Simple API."""
     headers = {
         "Content-Type": wanted.form.content_type,
         "Cache-Control": "no-cache",  # alone: with a max-age pip would not ask again in time
@@ -247,6 +199,22 @@ def _form_headers(wanted: Wanted) -> dict[str, str]:
     if wanted.encoding is not Encoding.IDENTITY:
         headers["Content-Encoding"] = wanted.encoding.value
     return headers
+
+
+async def finish(body: bytes, headers: dict[str, str], wanted: Wanted, stamps: Stamps, serial: int) -> Answer:
+    """Return a page as it is sent; what takes long to compress is compressed off the event loop."""
+    if len(body) > COMPRESSED_ON_THE_LOOP_BYTES:
+        return await asyncio.to_thread(finish_now, body, headers, wanted, stamps, serial)
+    return finish_now(body, headers, wanted, stamps, serial)
+
+
+def finish_now(body: bytes, headers: dict[str, str], wanted: Wanted, stamps: Stamps, serial: int) -> Answer:
+    """Return a page as it is sent: encoded, with the ETag of its content."""
+    etag = strong_etag(body, *wanted.etag_parts)
+    if wanted.encoding is Encoding.GZIP:
+        # Without a time in the header: the same page has the same bytes on every node.
+        body = gzip.compress(body, 6, mtime=0)
+    return Answer(body=body, headers=headers, etag=etag, stamps=stamps, seen_serial=serial)
 
 
 async def _rendered(page: ProjectPage, wanted: Wanted) -> bytes:

@@ -29,35 +29,11 @@ class ProjectPage:
     status: dict[str, str] | None = None  # PEP 792; None means active
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectList:
-    """What the page of all projects says."""
-
-    projects: Sequence[tuple[str, int]]  # normalised name, serial of the last change
-    last_serial: int
-
-
 def render_project(page: ProjectPage, form: Format, *, root: str = TO_ROOT_FROM_PROJECT) -> bytes:
     """Write a project's page; ``root`` stands before every file's path."""
     if form is Format.JSON:
         return orjson.dumps(_project_json(page, root))
     return _project_html(page, root).encode()
-
-
-def render_list(page: ProjectList, form: Format, *, folder: str = "") -> bytes:
-    """Write the page of all projects; ``folder`` stands before every project's link."""
-    if form is Format.JSON:
-        meta = {"api-version": API_VERSION, "_last-serial": page.last_serial}
-        return orjson.dumps(
-            {
-                "meta": meta,
-                "projects": [{"name": name, "_last-serial": serial} for name, serial in page.projects],
-            }
-        )
-    anchors = "".join(
-        f'<a href="{folder}{quote(name)}/">{escape(name)}</a><br>\n' for name, _ in page.projects
-    )
-    return _document("Simple index", "", anchors).encode()
 
 
 def _project_json(page: ProjectPage, root: str) -> dict[str, Any]:
@@ -106,7 +82,7 @@ def _project_html(page: ProjectPage, root: str) -> str:
             if value:
                 meta += f'<meta name="{key}" content="{escape(value)}">\n'
     anchors = "".join(_anchor(file, root) for file in page.files)
-    return _document(f"Links for {page.project}", meta, anchors)
+    return document(f"Links for {page.project}", meta, anchors)
 
 
 def _anchor(file: ShownFile, root: str) -> str:
@@ -129,7 +105,8 @@ def _anchor(file: ShownFile, root: str) -> str:
     return f"<a {attributes}>{escape(file.filename)}</a><br>\n"
 
 
-def _document(title: str, meta: str, anchors: str) -> str:
+def document(title: str, meta: str, anchors: str) -> str:
+    """Return an HTML page of the Simple API; ``meta`` and ``anchors`` are HTML."""
     return (
         "<!DOCTYPE html>\n<html>\n<head>\n"
         f'<meta name="pypi:repository-version" content="{API_VERSION}">\n{meta}'

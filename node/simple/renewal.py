@@ -7,7 +7,7 @@ page, the step in front of the parser can make the new one right there, which is
 from node.errors import Refusal
 from node.finished import Answer, Key
 from node.simple.collect import collect_hosted, merge
-from node.simple.pages import Wanted, finish_now, page_headers, written
+from node.simple.pages import Wanted, finish_now, project_headers, written
 from node.simple.render import render_project
 from storage.errors import StorageError
 from storage.store import Store
@@ -43,4 +43,6 @@ class PageRenewal:
         except (Refusal, StorageError):
             return None  # the ordinary way finds the same, and says it
         body = render_project(written(collected), wanted.form, root=wanted.root)
-        return finish_now(body, page_headers(wanted, collected), wanted, collected.stamps, collected.serial)
+        return finish_now(
+            body, project_headers(wanted, collected), wanted, collected.stamps, collected.serial
+        )

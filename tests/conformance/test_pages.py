@@ -163,10 +163,23 @@ async def urls_are_plain_and_lead_to_the_file(house: House) -> None:
 async def list_has_names_and_serials(house: House) -> None:
     page = (await house.ask("/root/dev/+simple/", headers={"Accept": JSON})).json()
     assert page["meta"].keys() == {"api-version", "_last-serial"}
-    assert [project["name"] for project in page["projects"]] == ["json", "pypi", "simple", "thing"]
-    assert all(0 < project["_last-serial"] <= page["meta"]["_last-serial"] for project in page["projects"])
+    hosted, mirrored = {"json", "pypi", "simple", "thing"}, {"nine", "oddity", "six"}
+    serials = {project["name"]: project["_last-serial"] for project in page["projects"]}
+    assert list(serials) == sorted(hosted | mirrored)
+    assert all(0 < serials[name] <= page["meta"]["_last-serial"] for name in hosted)
+    assert {serials[name] for name in mirrored} == {0}
     markup = (await house.ask("/root/dev/+simple/", headers={"Accept": HTML})).body.decode()
-    assert re.findall(r'href="([^"]+)"', markup) == ["json/", "pypi/", "simple/", "thing/"]
+    assert re.findall(r'href="([^"]+)"', markup) == [f"{name}/" for name in serials]
+
+
+@items.holds(110)
+async def no_page_has_a_lower_serial_than_the_list(house: House) -> None:
+    for index in ("root/dev", "root/pypi"):
+        listed = (await house.ask(f"/{index}/+simple/", headers={"Accept": JSON})).json()
+        for project in listed["projects"]:
+            page = await house.ask(f"/{index}/+simple/{project['name']}/", headers={"Accept": JSON})
+            assert int(page.headers["x-pypi-last-serial"]) >= project["_last-serial"]
+            assert project["_last-serial"] <= listed["meta"]["_last-serial"]
 
 
 @items.holds(31, 38)

@@ -84,6 +84,8 @@ class FakeUpstream:
     def __init__(self) -> None:
         self.style = "json"  # or "html"
         self.has_etag = False
+        self.login: str | None = None  # the Authorization without which everything is 401
+        self.listing: bytes | None = None  # instead of the list of all projects
         self.has_ranges = True
         self.serials: dict[str, int] = {}
         self.pages: dict[str, Callable[[], web.Response]] = {}  # whole answers for /simple/NAME/
@@ -96,6 +98,7 @@ class FakeUpstream:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
+        app.router.add_get("/simple/", self._list)
         app.router.add_get("/simple/{project}/", self._page)
         app.router.add_get("/files/{project}/{filename}", self._file)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2, access_log=None)
@@ -157,6 +160,24 @@ class FakeUpstream:
         ]
         return "<!DOCTYPE html><html><body>" + "<br>\n".join(links) + "</body></html>"
 
+    def list_json(self) -> dict[str, Any]:
+        meta = {"api-version": "1.1", "_last-serial": max(self.serials.values(), default=0)}
+        projects = [{"name": name, "_last-serial": serial} for name, serial in self.serials.items()]
+        return {"meta": meta, "projects": projects}
+
+    def list_html(self) -> str:
+        links = [f'<a href="/simple/{name}/">{name}</a>' for name in self.serials]
+        return "<!DOCTYPE html><html><body>" + "<br>\n".join(links) + "</body></html>"
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        self._note(request)
+        response = await self._faulty(request)
+        if response is not None:
+            return response
+        is_html = self.style == "html"
+        body = self.list_html().encode() if is_html else json.dumps(self.list_json()).encode()
+        return await self._revalidated(request, self.listing or body)
+
     async def _page(self, request: web.Request) -> web.StreamResponse:
         self._note(request)
         project = request.match_info["project"]
@@ -167,10 +188,12 @@ class FakeUpstream:
             return self.pages[project]()
         if project not in self.serials:
             return web.Response(status=404, text="no such project")
-        if self.style == "html":
-            body, kind = self.page_html(project).encode(), "text/html"
-        else:
-            body, kind = json.dumps(self.page_json(project)).encode(), JSON_TYPE
+        is_html = self.style == "html"
+        body = self.page_html(project).encode() if is_html else json.dumps(self.page_json(project)).encode()
+        return await self._revalidated(request, body)
+
+    async def _revalidated(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        kind = "text/html" if self.style == "html" else JSON_TYPE
         headers = {"ETag": f'"{hashlib.md5(body).hexdigest()}"'} if self.has_etag else {}
         if self.has_etag and request.headers.get("If-None-Match") == headers["ETag"]:
             return web.Response(status=304, headers=headers)
@@ -204,6 +227,8 @@ class FakeUpstream:
         fault = self.faults.get(request.path)
         if fault is not None and fault.is_gated:
             await fault.gate.wait()
+        if self.login is not None and request.headers.get("Authorization") != self.login:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="upstream"'})
         if fault is None or fault.status is None:
             return None
         return web.Response(status=fault.status, headers=fault.headers, body=fault.body)
