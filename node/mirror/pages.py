@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 class _Fetch:
     """One project's page being obtained; everybody who wants it waits for the same task."""
 
-    task: asyncio.Task[MirrorPage | None]
+    task: asyncio.Task[MirrorPage | None] = field(init=False)
     cached: StoredPage | None = None  # filled in by the task before it asks anybody
 
 
@@ -138,7 +138,8 @@ class Pages:
 
     def _start(self, source: MirrorSource, name: str) -> _Fetch:
         key = (source.prefix, name)
-        fetch = _Fetch(task=asyncio.create_task(self._obtain(source, name), name=f"mirror page {name}"))
+        fetch = _Fetch()
+        fetch.task = asyncio.create_task(self._obtain(fetch, source, name), name=f"mirror page {name}")
 
         def finished(task: asyncio.Task[MirrorPage | None]) -> None:
             self._tasks.discard(task)
@@ -152,8 +153,7 @@ class Pages:
         fetch.task.add_done_callback(finished)
         return fetch
 
-    async def _obtain(self, source: MirrorSource, name: str) -> MirrorPage | None:
-        fetch = self._fetches[source.prefix, name]
+    async def _obtain(self, fetch: _Fetch, source: MirrorSource, name: str) -> MirrorPage | None:
         stored = await asyncio.to_thread(self._cache.load_page, source, name)
         fetch.cached = stored
         now = self._clock()

@@ -132,6 +132,22 @@ async def test_changed_options_reach_pages_that_are_kept(tmp_path: Path) -> None
         assert "x-pypi-last-serial" not in answer.headers
 
 
+@pytest.mark.parametrize("what", ["page", "list"])
+async def test_refresh_at_the_very_moment_of_a_request_does_no_harm(
+    rig: Rig, upstream: FakeUpstream, what: str
+) -> None:
+    """The fetch was decided on and has not taken its first step when everything of its source is forgotten."""
+    upstream.add_wheel("six", "1.0")
+    mirror = await rig.mirror()
+    source = rig.source()
+    asked = mirror.page(source, "six") if what == "page" else mirror.project_list(source)
+    client: asyncio.Task[Any] = asyncio.ensure_future(asked)
+    service = mirror._pages if what == "page" else mirror._lists
+    asyncio.get_running_loop().call_soon(service.forget, source.prefix)
+
+    assert await client is not None
+
+
 async def test_requests_at_the_same_moment_share_one_answer_without_expiry(
     rig: Rig, upstream: FakeUpstream
 ) -> None:
