@@ -15,9 +15,10 @@ from lmdb.verify import VerifyError, verify
 from storage.blobs import BlobStore
 from storage.changelog import iterate
 from storage.entry import chain_of, decode_entry, position_of
-from storage.environment import MAP_BYTES_DEFAULT, Environment, directory_lock
+from storage.environment import MAP_BYTES_DEFAULT, Environment
 from storage.errors import EntryCorrupt, EntryTooNew, NotADataDirectory, StateCorrupt
 from storage.findings import CheckReport
+from storage.lock import directory_lock
 from storage.parcels import PARCEL_PREFIX, iterate_parcels
 from storage.pending import PendingTable, iterate_pending, read_totals
 from storage.position import Position

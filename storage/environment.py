@@ -3,16 +3,14 @@
 ========================  =============================================================
 path                      holds
 ========================  =============================================================
-``LOCK``                  flock of the one process at work here
+``LOCK``                  flock of the one process at work here (``lock.py``)
 ``db/``                   LMDB, format 0.9: named databases log, state, meta, local
 ========================  =============================================================
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
-from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -23,7 +21,6 @@ from storage.errors import (
     EXIT_COMMIT_FAILED,
     EXIT_DATA_BROKEN,
     AlreadyADataDirectory,
-    DirectoryInUse,
     EnvironmentBroken,
     FormatTooNew,
     NotADataDirectory,
@@ -34,7 +31,6 @@ from storage.errors import (
 from storage.meta import FORMAT_VERSION, META_KEY, Meta, decode_meta, encode_meta, format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 MAP_BYTES_DEFAULT = 64 << 30  # address space, not disk
@@ -119,37 +115,6 @@ def storage_error_of(error: Exception) -> StorageError:
 
 
 _FULL_NUMBERS = {28, 122}  # ENOSPC, EDQUOT
-
-
-@contextmanager
-def directory_lock(path: Path) -> Iterator[None]:
-    """Hold a data directory for this process.
-
-    Raises:
-        DirectoryInUse: Somebody holds it already.
-
-    """
-    descriptor = take_directory_lock(path)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def take_directory_lock(path: Path) -> int:
-    """Return a descriptor whose being open is the lock.
-
-    Raises:
-        DirectoryInUse: Somebody holds it already.
-
-    """
-    descriptor = os.open(path / "LOCK", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise DirectoryInUse(path=path) from None
-    return descriptor
 
 
 class Environment:

@@ -23,10 +23,11 @@ from storage.errors import StateCorrupt
 from storage.state import scan, seal, unseal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from storage.environment import Environment
+    from storage.ledger import Ledger
 
 LOCAL_MAP_BYTES = 8 << 30
 _CLEAN_MARK = "CLEAN"
@@ -61,6 +62,18 @@ def scan_local(environment: Environment, table: str, prefix: bytes) -> list[tupl
     with environment.begin_read() as txn:
         pairs = scan(txn, environment.local_db, local_key(table, prefix))
         return [(key[skipped:], value) for key, value in pairs]
+
+
+def change_local(ledger: Ledger, table: str, puts: Mapping[bytes, bytes], deletes: Iterable[bytes]) -> None:
+    """Write and remove records of the main environment in one transaction; on the writer thread."""
+    environment = ledger.environment
+    with environment.begin_write() as txn:
+        for key, value in puts.items():
+            full = local_key(table, key)
+            txn.put(full, seal(full, value), db=environment.local_db)
+        for key in deletes:
+            txn.delete(local_key(table, key), db=environment.local_db)
+        ledger.commit(txn)
 
 
 class LocalTables:

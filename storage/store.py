@@ -10,7 +10,7 @@ from storage.batch import Submission
 from storage.blobs import BlobStore
 from storage.bootstrap import load_snapshot
 from storage.defaults import exit_process, ignore_seconds, wall_clock_ms
-from storage.environment import MAP_BYTES_DEFAULT, Durability, Environment, take_directory_lock
+from storage.environment import MAP_BYTES_DEFAULT, Durability, Environment
 from storage.errors import (
     ForeignCluster,
     NotADataDirectory,
@@ -18,7 +18,8 @@ from storage.errors import (
     StorageError,
 )
 from storage.ledger import Counters, Ledger
-from storage.local import local_key
+from storage.local import change_local
+from storage.lock import take_directory_lock
 from storage.meta import META_KEY, Meta
 from storage.parcels import Parcels
 from storage.pending import read_totals
@@ -26,7 +27,6 @@ from storage.position import GENESIS, Position, Serial
 from storage.pruning import prune_some
 from storage.reads import StoreReads
 from storage.replay import apply_entries
-from storage.state import seal
 from storage.statistics import StoreStatistics, gather
 from storage.writer import Arrival, Task, Writer
 
@@ -275,18 +275,7 @@ class Store(StoreReads):
             WriterBusy: Too many operations wait.
 
         """
-
-        def change(ledger: Ledger) -> None:
-            environment = ledger.environment
-            with environment.begin_write() as txn:
-                for key, value in (puts or {}).items():
-                    full = local_key(table, key)
-                    txn.put(full, seal(full, value), db=environment.local_db)
-                for key in deletes:
-                    txn.delete(local_key(table, key), db=environment.local_db)
-                ledger.commit(txn)
-
-        return self._task(change)
+        return self._task(lambda ledger: change_local(ledger, table, puts or {}, deletes))
 
     def subscribe(self, listener: Callable[[Position], None]) -> Callable[[], None]:
         """Call ``listener`` on the writer thread after each commit that moved the position; returns the undoing."""
