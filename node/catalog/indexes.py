@@ -16,10 +16,11 @@ from node.catalog.options import (
     stage_defaults,
     with_known_names,
 )
-from node.catalog.permissions import Identity, Permission, allows, allows_on
+from node.catalog.permissions import NOBODY, Identity, Permission, allows, allows_on
 from node.catalog.recorder import Recorder
 from node.catalog.records import BLOB_MARK, Fields, FileRecord, IndexRecord
 from node.errors import BadRequest, Conflict, Forbidden, UserUnknown
+from node.mirror.source import without_credentials
 from storage.draft import Draft, Operation
 from storage.view import View
 
@@ -52,7 +53,7 @@ def create_index(user: str, name: str, given: Mapping[str, Any], *, actor: Ident
             generation=recorder.serial,
         )
         record_new_index(recorder, index)
-        return recorder.draft(), public_options(index)
+        return recorder.draft(), public_options(index, actor)
 
     return operation
 
@@ -92,7 +93,7 @@ def modify_index(user: str, name: str, patch: Any, *, actor: Identity) -> Operat
         merged = {**index.options, **normalized}
         options = {key: value for key, value in merged.items() if value is not REMOVED}
         if options == index.options:
-            return None, public_options(index)
+            return None, public_options(index, actor)
         recorder = Recorder(view, actor=actor.user)
         moved = options.get("mirror_url") != index.options.get("mirror_url")
         changed = IndexRecord(
@@ -104,7 +105,7 @@ def modify_index(user: str, name: str, patch: Any, *, actor: Identity) -> Operat
             generation=recorder.serial if moved else index.generation,
         )
         recorder.put_index(changed)
-        return recorder.draft(), public_options(changed)
+        return recorder.draft(), public_options(changed, actor)
 
     return operation
 
@@ -211,14 +212,17 @@ def reap_deleted_index() -> Operation[bool]:
     return operation
 
 
-def public_options(index: IndexRecord) -> Fields:
-    """Return the options as devpi shows them."""
-    return dict(index.options)
+def public_options(index: IndexRecord, reader: Identity = NOBODY) -> Fields:
+    """Return the options as devpi shows them; user and password in ``mirror_url`` only to who may change it."""
+    options = dict(index.options)
+    if index.has_credentials and not allows_on(reader, Permission.INDEX_MODIFY, index):
+        options["mirror_url"] = without_credentials(options["mirror_url"])
+    return options
 
 
-def show_index(view: View, index: IndexRecord, *, projects: bool) -> Fields:
+def show_index(view: View, index: IndexRecord, *, projects: bool, reader: Identity = NOBODY) -> Fields:
     """Return devpi's ``indexconfig``; the projects are those of this index only."""
-    shown = public_options(index)
+    shown = public_options(index, reader)
     if projects:
         shown["projects"] = [name for name, _ in projects_of(view, index.index_id)]
     return shown

@@ -90,6 +90,11 @@ class IndexRecord:
         return bool(self.options["type"] == "mirror")
 
     @property
+    def has_credentials(self) -> bool:
+        """Whether ``mirror_url`` has a user and a password in it."""
+        return "@" in self.options.get("mirror_url", "")
+
+    @property
     def is_volatile(self) -> bool:
         """Whether files may be replaced and deleted."""
         return bool(self.options["volatile"])

@@ -7,7 +7,7 @@ from node.catalog import keys
 from node.catalog.indexes import public_options, record_deletion
 from node.catalog.lookups import find_user, find_user_id, indexes_of, user_names
 from node.catalog.names import check_owner_name
-from node.catalog.permissions import Identity, Permission, allows
+from node.catalog.permissions import NOBODY, Identity, Permission, allows
 from node.catalog.recorder import Recorder
 from node.catalog.records import Fields
 from node.catalog.times import iso_seconds
@@ -170,8 +170,8 @@ def delete_user(user: str, *, actor: Identity) -> Operation[None]:
     return operation
 
 
-def show_user(view: View, user: str) -> Fields:
-    """Return a user as devpi's ``userconfig``, without anything secret.
+def show_user(view: View, user: str, reader: Identity = NOBODY) -> Fields:
+    """Return a user as devpi's ``userconfig``, without anything that is secret to ``reader``.
 
     Raises:
         UserUnknown: there is no such user.
@@ -182,9 +182,10 @@ def show_user(view: View, user: str) -> Fields:
         raise UserUnknown(user)
     user_id, record = found
     shown = {key: record[key] for key in ("username", "created", "modified", *PUBLIC_FIELDS) if key in record}
-    return {**shown, "indexes": {index.name: public_options(index) for index in indexes_of(view, user_id)}}
+    indexes = {index.name: public_options(index, reader) for index in indexes_of(view, user_id)}
+    return {**shown, "indexes": indexes}
 
 
-def show_users(view: View) -> Fields:
-    """Return all users by name."""
-    return {name: show_user(view, name) for name, _ in user_names(view)}
+def show_users(view: View, reader: Identity = NOBODY) -> Fields:
+    """Return all users by name, as ``show_user`` does."""
+    return {name: show_user(view, name, reader) for name, _ in user_names(view)}

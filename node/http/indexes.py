@@ -11,7 +11,7 @@ from node.http.bodies import read_json, read_json_object
 from node.http.keys import SERVICES
 from node.http.outside import outside_url
 from node.http.push import push
-from node.http.reading import check_reader
+from node.http.reading import check_reader, reader_of
 from node.http.respond import JSON_TYPE, envelope
 from node.http.search import has_call, search
 from node.http.simple import get_projects, is_for_installers
@@ -44,8 +44,9 @@ async def get_one(request: web.Request) -> web.StreamResponse:
         await check_reader(request, index)
         if index.is_mirror:
             return await _with_upstream_names(request, index)
+    reader = await reader_of(request, [index])
     with request.app[SERVICES].store.view() as view:
-        shown = show_index(view, index, projects=has_projects)
+        shown = show_index(view, index, projects=has_projects, reader=reader)
     return envelope(kind="indexconfig", result=shown)
 
 
@@ -60,7 +61,7 @@ async def _with_upstream_names(request: web.Request, index: IndexRecord) -> web.
     known = await lists.of_mirror(index)
     headers = dict(STALE) if known.is_stale else {}
     listed = ProjectList((Part(known.names),), None)
-    shown = public_options(index)
+    shown = public_options(index, await reader_of(request, [index]))
     if known.names.size_bytes > STREAMED_BYTES_MIN:
         headers["Content-Type"] = JSON_TYPE
         write = partial(write_names_json, listed, {"result": shown, "type": "indexconfig"})

@@ -1,8 +1,10 @@
 """Reading as somebody: only where what is shown depends on who asks, and never kept for others."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
-from node.catalog.permissions import Identity
+from node.catalog.permissions import NOBODY, Identity
 from node.catalog.reading import check_read, is_restricted
 from node.catalog.records import IndexRecord
 from node.http.keys import PRIVATE
@@ -18,6 +20,16 @@ async def reader(request: web.Request) -> Identity:
     """
     request[PRIVATE] = True
     return await identify(request)
+
+
+async def reader_of(request: web.Request, indexes: Iterable[IndexRecord]) -> Identity:
+    """Return who reads the options of indexes, where one of them has something that not everybody may see.
+
+    Raises:
+        TooManyLogins, Unavailable: as for ``identify``.
+
+    """
+    return await reader(request) if any(index.has_credentials for index in indexes) else NOBODY
 
 
 async def check_reader(request: web.Request, index: IndexRecord, project: str | None = None) -> None:

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from node.auth.credentials import Credentials
 from node.auth.tokens import TOKEN_LIFETIME_SECONDS
+from node.catalog.lookups import find_user_id, indexes_of, user_names
 from node.catalog.users import (
     check_fields,
     check_modification,
@@ -18,20 +19,30 @@ from node.clock import now_ms
 from node.errors import BadRequest
 from node.http.bodies import read_json_object
 from node.http.keys import SERVICES
+from node.http.reading import reader_of
 from node.http.respond import envelope
 from node.http.writing import identify, write
 
 
 async def list_users(request: web.Request) -> web.Response:
     """``GET /``: all users with their indexes, nothing secret."""
-    with request.app[SERVICES].store.view() as view:
-        return envelope(kind="list:userconfig", result=show_users(view))
+    store = request.app[SERVICES].store
+    with store.view() as view:
+        indexes = [index for _, user_id in user_names(view) for index in indexes_of(view, user_id)]
+    reader = await reader_of(request, indexes)
+    with store.view() as view:
+        return envelope(kind="list:userconfig", result=show_users(view, reader))
 
 
 async def get_user(request: web.Request) -> web.Response:
     """``GET /{user}``."""
-    with request.app[SERVICES].store.view() as view:
-        return envelope(kind="userconfig", result=show_user(view, request.match_info["user"]))
+    store, user = request.app[SERVICES].store, request.match_info["user"]
+    with store.view() as view:
+        user_id = find_user_id(view, user)
+        indexes = [] if user_id is None else list(indexes_of(view, user_id))
+    reader = await reader_of(request, indexes)
+    with store.view() as view:
+        return envelope(kind="userconfig", result=show_user(view, user, reader))
 
 
 async def put_user(request: web.Request) -> web.Response:

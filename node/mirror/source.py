@@ -81,6 +81,12 @@ class MirrorSource:
         return f"{self.url}{project}/"
 
 
+def without_credentials(url: str) -> str:
+    """Return ``url`` as it was written, without user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
 def split_credentials(url: str) -> tuple[str, Credentials | None]:
     """Take user and password out of ``url`` and end its path with one slash.
 
