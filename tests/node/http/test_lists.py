@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from node.directory import root_pypi_options
 from node.finished import FreshMirrors, ListStamp
 from node.mirror.lists import KnownList
 from node.mirror.names import NameList
@@ -75,11 +76,13 @@ async def test_list_over_a_mirror_has_both_and_says_only_its_own_serials(app: Ap
     assert int(answer.headers["x-pypi-last-serial"]) == serial
 
 
-async def test_devpis_json_of_a_mirror_has_upstreams_names(app: App) -> None:
-    answer = await app.ask("/root/pypi")
-    result = answer.json()["result"]
+async def test_devpis_json_of_a_mirror_has_upstreams_names(app: App, upstream: FakeUpstream) -> None:
+    options: dict[str, Any] = {**root_pypi_options(), "mirror_url": upstream.url}
+    await app.make_index("root/like-pypi", **options)
 
-    assert list(result) == ["type", "volatile", "mirror_url", "projects"]
+    result = (await app.ask("/root/like-pypi")).json()["result"]
+
+    assert list(result) == ["type", "volatile", "title", "mirror_url", "mirror_web_url_fmt", "projects"]
     assert result["projects"] == ["idna", "six", "thing"]
     assert (await app.ask("/root/dev")).json()["result"]["projects"] == ["acme", "thing"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,6 +143,23 @@ async def test_plain_html_upstream_without_digests_serves_installers(
     assert app.services.mirror.counters.file_downloads == 1
     listed = (await get(app, "/root/pypi/+simple/")).json()["projects"]
     assert listed == [{"name": LEAF}]
+
+
+async def test_document_beside_a_wheel_is_asked_for_where_the_option_says_so(
+    app: App, upstream: FakeUpstream
+) -> None:
+    for project, provides in (("six", "no"), ("idna", "yes")):
+        await app.change_index("root/pypi", mirror_provides_core_metadata=provides)
+        wheel = upstream.add_wheel(project, "1.0")
+        beside = FakeFile(project, f"{wheel.filename}.metadata", metadata_text(project, "1.0"), "1.0")
+        upstream.files[beside.path] = beside
+        page = {"files": [wheel.entry(upstream.base)]}
+        upstream.pages[project] = partial(web.json_response, page)
+
+        answer = await app.ask(await path_of(app, project) + ".metadata")
+
+        assert answer.body == beside.content
+        assert upstream.requests[beside.path] == (provides == "yes")
 
 
 async def test_new_upstream_begins_without_anything_of_the_old_one(
