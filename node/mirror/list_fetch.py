@@ -5,6 +5,8 @@ import hashlib
 import mmap
 from pathlib import Path
 
+import aiohttp
+
 from node.mirror.cluster import IssuedList
 from node.mirror.errors import RecordCorrupt, UpstreamDown
 from node.mirror.list_files import StoredList
@@ -49,12 +51,7 @@ async def ask_upstream(
                 reason = f"it has no list of projects ({response.status}); mirror_no_project_list tells us so"
                 raise UpstreamDown(source.label, reason)
             check_status(source, response, {200})
-            with raw.open("wb") as file:
-                async for piece in response.content.iter_any():
-                    file.write(piece)
-                    if file.tell() > LIST_BYTES_MAX:
-                        reason = f"its list of projects is larger than {LIST_BYTES_MAX} bytes"
-                        raise UpstreamDown(source.label, reason)
+            await _spool(source, response, raw)
             headers, url = response.headers, str(response.url)
     except TimeoutError:
         detail = f"no complete list of projects within {LIST_SECONDS:g} s"
@@ -88,6 +85,15 @@ async def take_from_primary(issued: IssuedList, *, lines: Path) -> NameList:
     if digest_of(sha256.digest(), issued.last_serial) != issued.digest:
         raise RecordCorrupt("list", "the lines are not those that the primary spoke of")
     return NameList(digest=issued.digest, last_serial=issued.last_serial, path=lines)
+
+
+async def _spool(source: MirrorSource, response: aiohttp.ClientResponse, raw: Path) -> None:
+    with raw.open("wb") as file:
+        async for piece in response.content.iter_any():
+            file.write(piece)
+            if file.tell() > LIST_BYTES_MAX:
+                reason = f"its list of projects is larger than {LIST_BYTES_MAX} bytes"
+                raise UpstreamDown(source.label, reason)
 
 
 def _read(

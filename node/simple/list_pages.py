@@ -97,11 +97,7 @@ class ListPages:
         mirrors = [index for index in hosted.path if index.is_mirror]
         known = await asyncio.gather(*(self._known(index, is_own=hosted.is_of_mirror) for index in mirrors))
         listed = _joined(hosted, known)
-        headers = page_headers(wanted)
-        if listed.last_serial is not None:
-            headers["X-PyPI-Last-Serial"] = str(listed.last_serial)
-        if any(each.is_stale for each in known):
-            headers |= STALE
+        headers = _headers(listed, wanted, is_stale=any(each.is_stale for each in known))
         if listed.size_bytes > STREAMED_BYTES_MIN:
             return self._streamed(listed, wanted, headers)
         stamps = Stamps(
@@ -189,6 +185,13 @@ def _joined(hosted: _Hosted, known: list[KnownList]) -> ProjectList:
         return ProjectList((Part(names),), names.last_serial)
     foreign = (Part(each.names, is_foreign=True) for each in known)
     return ProjectList((Part(hosted.names), *foreign), hosted.serial, hosted.hidden_names)
+
+
+def _headers(listed: ProjectList, wanted: Wanted, *, is_stale: bool) -> dict[str, str]:
+    headers = page_headers(wanted) | (STALE if is_stale else {})
+    if listed.last_serial is not None:
+        headers["X-PyPI-Last-Serial"] = str(listed.last_serial)
+    return headers
 
 
 def _whole(listed: ProjectList, wanted: Wanted) -> bytes:
