@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from tests.helpers.upstream import FakeUpstream
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import AsyncIterator, Generator
 
 IS_CI = os.environ.get("CI") == "true"
 
@@ -22,6 +24,13 @@ IS_CI = os.environ.get("CI") == "true"
 class _Report(Protocol):
     outcome: Any
     longrepr: Any
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[FakeUpstream]:
+    """An upstream index without projects."""
+    async with FakeUpstream() as upstream:
+        yield upstream
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

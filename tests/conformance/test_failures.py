@@ -25,12 +25,6 @@ FORMS = [("text/html", "identity"), (JSON, "gzip"), (JSON, "identity")]
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
 async def app(tmp_path: Path, upstream: FakeUpstream) -> AsyncIterator[App]:
     async with running_app(tmp_path / "data", upstream=upstream) as app:
         yield app

@@ -10,20 +10,15 @@ import pytest
 
 from node.finished import REQUEST_BYTES_MAX
 from tests.helpers.app import HTML, JSON, PIP_ACCEPT, App, running_app
-from tests.helpers.upstream import FakeUpstream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+    from tests.helpers.upstream import FakeUpstream
+
 PAGE = "/root/dev/+simple/thing/"
 CHANGING = {"date", "x-devpi-serial"}
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream() as upstream:
-        yield upstream
 
 
 @pytest.fixture

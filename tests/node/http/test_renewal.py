@@ -8,13 +8,13 @@ import pytest
 
 from node.simple.renewal import RENEWED_BYTES_MAX
 from tests.helpers.app import JSON, PIP_ACCEPT, App, running_app
-from tests.helpers.upstream import FakeUpstream
 from tests.node.http.test_fast import PAGE, raw
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from tests.helpers.upstream import FakeUpstream
     from tests.node.http.test_fast import Wire
 
 WAYS = [
@@ -22,12 +22,6 @@ WAYS = [
     (f"Accept: {PIP_ACCEPT}", "Accept-Encoding: gzip, deflate"),
     (f"Accept: {JSON}", "Accept-Encoding: identity"),
 ]
-
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream() as upstream:
-        yield upstream
 
 
 @pytest.fixture

@@ -4,18 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers.upstream import FakeUpstream
 from tests.node.mirror.rig import Rig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-
-@pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream() as upstream:
-        yield upstream
+    from tests.helpers.upstream import FakeUpstream
 
 
 @pytest.fixture

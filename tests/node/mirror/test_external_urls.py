@@ -20,12 +20,6 @@ LEAF = "wheelyard-leaf"
 
 
 @pytest.fixture
-async def upstream() -> AsyncIterator[FakeUpstream]:
-    async with FakeUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture
 async def app(tmp_path: Path, upstream: FakeUpstream) -> AsyncIterator[App]:
     async with running_app(tmp_path / "data", upstream=upstream) as app:
         await app.change_index(
