@@ -1,6 +1,7 @@
 """A node's life: open, listen, work, stop."""
 
 import asyncio
+import gc
 import signal
 import ssl
 import sys
@@ -63,6 +64,7 @@ async def serve(config: Config, directory: DataDirectory) -> int:
         await site.start()
         port = runner.addresses[0][1]
         write_address(config.data, scheme=scheme, host=config.host, port=port)
+        gc.freeze()  # what was made up to here stays for ever: full collections need not look at it again
         _announce(services, f"{scheme}://{_bracketed(config.host)}:{port}")
         try:
             return await _work(services, stopping)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from replication.hello import Ack
     from replication.link import Link
 
+DELAY_SECONDS: Final = 0.005
+"""Between a change and its acknowledgement: those who wait to read the change are answered first."""
+
 INTERVAL_SECONDS: Final = 0.1
 """The shortest pause between two acknowledgements."""
 
@@ -29,11 +32,13 @@ class Acknowledger:
         link: Link,
         make_ack: Callable[[], Ack],
         *,
+        delay_seconds: float = DELAY_SECONDS,
         interval_seconds: float = INTERVAL_SECONDS,
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         self._link = link
         self._make_ack = make_ack
+        self._delay_seconds = delay_seconds
         self._interval_seconds = interval_seconds
         self._refresh_seconds = refresh_seconds
         self._is_wanted = asyncio.Event()
@@ -50,6 +55,7 @@ class Acknowledger:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._refresh_seconds):
                     await self._is_wanted.wait()
+                await asyncio.sleep(self._delay_seconds)
             self._is_wanted.clear()
             try:
                 await self._link.acknowledge(self._make_ack())

@@ -40,9 +40,9 @@ CARRIED_BYTES_MAX = 256 << 10
 HELD_BYTES_MAX = 8 << 20
 """So much is held in memory at most; reached only when files cannot be made, because the disk is full."""
 
-CROWDED_PARCELS = 32
-CROWDED_BYTES = 1 << 20
-"""So many parcels are unpacked even while work waits."""
+CROWDED_PARCELS = 256
+CROWDED_BYTES = 4 << 20
+"""So many parcels are unpacked even while work waits, which then waits for some tens of milliseconds."""
 
 UNPACK_AFTER_SECONDS = 0.02
 REMOVE_AFTER_SECONDS = 1.0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import ConditionMissed
 from bench.peers.peer import serial_of
+from bench.probe import Probe
 from bench.process import wait_until
 from bench.results import Result, Sample
 from bench.stage import DEV, JSON, STAGING, page_headers
@@ -76,21 +77,19 @@ def _changes(stage: Stage, replica: Node, settings: Settings, repeat: int) -> li
     for number in range(-FILES_PER_PROJECT, settings.visible_changes):  # the first ones warm up
         group, version = divmod(number, FILES_PER_PROJECT)
         project = f"visible-{repeat}-{group + 1}"
-        name = stage.upload(
-            STAGING, project, f"1.{version}", file_bytes=settings.small_file_bytes, seed=settings.seed
-        )
-        seconds = _until_listed(replica, f"{DEV}/+simple/{project}/", name.encode())
+        with Probe(replica.url, f"{DEV}/+simple/{project}/", page_headers(JSON)) as probe:
+            name = stage.upload(
+                STAGING, project, f"1.{version}", file_bytes=settings.small_file_bytes, seed=settings.seed
+            )
+            seconds = _until_listed(probe, name.encode())
         if number >= 0:
             taken.append(seconds)
     return taken
 
 
-def _until_listed(replica: Node, path: str, name: bytes) -> float:
+def _until_listed(probe: Probe, name: bytes) -> float:
     started = time.monotonic()
-    headers = page_headers(JSON)
-    while name not in replica.client.request("GET", path, headers=headers).body:
+    while not probe.shows(name):
         if time.monotonic() - started > CHANGE_SECONDS:
-            raise ConditionMissed(
-                what=f"{name.decode()} on {replica.url}{path}", within_seconds=CHANGE_SECONDS
-            )
+            raise ConditionMissed(what=f"{name.decode()} on the replica", within_seconds=CHANGE_SECONDS)
     return time.monotonic() - started
