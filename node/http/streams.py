@@ -1,11 +1,8 @@
 """Sending files: whole, in parts, by the kernel, or while they still arrive."""
 
-import asyncio
 import hashlib
 import mimetypes
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from aiohttp import web
 from node.finished import not_modified_headers
 from node.http.etags import matches_etag
 from node.http.ranges import Part, Unsatisfiable, wanted_part
+from node.http.sendfile import send_file
 from node.simple.list_pages import StreamedList
 from node.simple.pages import READABLE_FROM_ANYWHERE
 
@@ -112,32 +110,13 @@ async def _sendfile(
         if transport is None:
             raise ConnectionResetError("the client went away")
         try:
-            with _whole_packets(transport):
-                await asyncio.get_running_loop().sendfile(transport, file, start, count)
+            await send_file(transport, file, start, count)
         except (OSError, RuntimeError) as error:
             # Whatever the system calls it: a reset, a broken pipe, or a transport that is closing.
             cut(request)
             raise ConnectionResetError("the client went away") from error
     await response.write_eof()
     return response
-
-
-@contextmanager
-def _whole_packets(transport: asyncio.Transport) -> Iterator[None]:
-    """Have the kernel fill each packet before it sends it (tcp(7), ``TCP_CORK``), until the end.
-
-    Sendfile hands over pages by the dozen, and without this what does not fill a packet goes out after each dozen.
-    """
-    connection = transport.get_extra_info("socket")
-    if connection is None or connection.family == socket.AF_UNIX:
-        yield
-        return
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # a connection that is gone
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
 
 async def send_verified(
