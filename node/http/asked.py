@@ -60,10 +60,8 @@ def covers(view: View, identity: Identity, asked: Asked) -> bool:
     index = find_asked_index(view, asked)
     if index is None:
         return True  # there is nothing to see, and the handler says so
-    about = (
-        None,
-        *_projects(view, index, asked.parts),
-    )  # None: a token for the whole index covers each project
+    # None as well: a token for the whole index covers each project, also one that cannot be told from the path.
+    about = (None, *_projects(view, index, asked.parts))
     return any(allows_on(identity, Permission.PKG_READ, index, project) for project in about)
 
 

@@ -41,8 +41,11 @@ async def state_required(request: web.Request, handler: Handler) -> web.StreamRe
     """
     services = request.app[SERVICES]
     is_empty = services.link is not None and services.store.position.serial == 0
-    concerns_state = services.config.require_login or is_answered_here(request)
-    if is_empty and concerns_state and not request.path.startswith(_OPEN_STARTS):
+    if (
+        is_empty
+        and not request.path.startswith(_OPEN_STARTS)
+        and (services.config.require_login or is_answered_here(request))
+    ):
         raise Unavailable("this replica has no data yet", retry_after_seconds=EMPTY_RETRY_SECONDS)
     return await handler(request)
 
